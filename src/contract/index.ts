@@ -1,0 +1,30 @@
+import type { Gpu } from './gpu.js';
+import type { Inference } from './infer.js';
+import type { Ledger } from './ledger.js';
+import type { Scanner, ScanPlan } from './scan.js';
+
+export * from './gpu.js';
+export * from './infer.js';
+export * from './ledger.js';
+export * from './scan.js';
+
+/**
+ * What only the addon can do. An implementation lists what it offers; asking for the rest throws
+ * `ERR_NATIVE_UNAVAILABLE`.
+ */
+export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim';
+
+/** The native side of spillway: fulfilled by the addon, and by `src/fallback` as far as JavaScript can. */
+export interface NativeSide {
+  readonly capabilities: readonly Capability[];
+  readonly ledger: Ledger;
+  readonly infer?: Inference;
+  readonly gpu?: Gpu;
+  /** Cores this process may really use: the lesser of its affinity and its CPU quota, at least 1. */
+  cores(): number;
+  openScanner(plan: ScanPlan): Scanner;
+  /** Gives free pages of the C heap back to the system. */
+  trim?(): void;
+  /** Ends all work in flight of this environment and waits for it; called before the process exits. */
+  stop(): void;
+}

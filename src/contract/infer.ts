@@ -1,0 +1,86 @@
+/** Element types a tensor can have, by ONNX Runtime's names for JavaScript. */
+export type TensorType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool'
+  | 'string';
+
+/** Elements in row-major order; `float16` as the bits in a Uint16Array, `bool` as 0 and 1 in a Uint8Array. */
+export type TensorElements =
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+
+export interface Tensor {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  readonly data: TensorElements;
+}
+
+/** An input or output of a graph. A dimension is a number, or the name of a free dimension (`''` where unnamed). */
+export interface ValueInfo {
+  readonly name: string;
+  /** Undefined for values that are not tensors (sequences, maps). */
+  readonly type: TensorType | undefined;
+  readonly dims: readonly (number | string)[];
+}
+
+export type Device = 'cpu' | 'cuda' | 'webgpu';
+
+/** How a graph is loaded: final values. */
+export interface LoadPlan {
+  /** The folder of the model's file; external data is looked for there and nowhere else. */
+  readonly folder: string;
+  readonly device: Device;
+  /** Threads of the session's own pool, the caller's included. */
+  readonly threads: number;
+}
+
+/** A loaded graph. Runs may overlap; each happens on a thread of its own. */
+export interface InferSession {
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** Bytes the session holds now, exact: weights, prepacked copies, idle arena. */
+  bytes(): number;
+  /**
+   * Runs the graph. The elements of `feeds` must neither be changed nor transferred until the promise settles;
+   * the outputs are the caller's. `runId` is chosen by the caller and names the run for `cancel`.
+   */
+  run(
+    runId: number,
+    feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
+    outputs: readonly string[],
+  ): Promise<Tensor[]>;
+  /** Asks a run to stop; it acts between two nodes of the graph and rejects with `ERR_ABORTED`. */
+  cancel(runId: number): void;
+  /** Frees the session once its last run has ended. Harmless when repeated. */
+  release(): void;
+}
+
+/** ONNX Runtime driven off the JavaScript thread. Present where the capability `infer` is. */
+export interface Inference {
+  /**
+   * Loads the library at `path`, or takes the one already mapped into the process when it is new enough.
+   * Throws `ERR_ENGINE` with the reason where neither can serve. Harmless when repeated.
+   */
+  open(path: string): { readonly version: string; readonly reused: boolean };
+  /** Loads a graph from its bytes, which are not needed once the promise settles. */
+  load(model: Uint8Array, plan: LoadPlan): Promise<InferSession>;
+}
