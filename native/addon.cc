@@ -1,0 +1,14 @@
+// Registration, nothing else: opens the state of this environment and lets each part add its exports.
+#include <napi.h>
+
+#include "binding/environment.h"
+#include "binding/parts.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  spillway::Environment::Open(env);
+  spillway::RegisterCore(env, exports);
+  spillway::RegisterLedger(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(spillway, Init)

@@ -1,0 +1,66 @@
+// What belongs to one JavaScript environment (the main thread or a worker), and how it ends.
+//
+// A worker can be terminated, and the process can exit, at any instant, also in the middle of a run of ONNX
+// Runtime, which then aborts the process. So an environment knows its tasks in flight; its cleanup hook, and
+// stop() from process.on('exit'), cancel them and wait until the last has left its native code. Completions use
+// raw Node-API calls whose failures are ignored: they only happen while the environment goes away.
+#pragma once
+
+#include <napi.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "binding/task.h"
+
+namespace spillway {
+
+class Environment {
+ public:
+  // Creates the environment's state; called once per load of the addon.
+  static Environment& Open(Napi::Env env);
+  static Environment& Of(napi_env env);
+
+  // Starts a task and returns its promise. `signal`-like cancellation is the caller's: it may keep the raw
+  // pointer only as long as the promise is pending.
+  Napi::Value Start(std::unique_ptr<Task> task);
+
+  // Refuses new tasks, cancels those in flight and waits for them. Harmless when repeated.
+  void Stop();
+
+  // The JavaScript class of our errors, so that what is thrown here is a real instance of it.
+  void SetErrorClass(Napi::Function error_class) { error_class_ = Napi::Persistent(error_class); }
+  napi_value MakeError(const Status& status);
+  [[noreturn]] void Throw(const Status& status);
+
+  // Per-environment constructors, kept here so that they die with the environment.
+  Napi::FunctionReference scanner_class, session_class;
+
+ private:
+  struct Pending {
+    std::unique_ptr<Task> task;
+    napi_deferred deferred;
+  };
+
+  explicit Environment(Napi::Env env) : env_(env) {}
+  static void OnCleanup(void* self);
+  static void OnFinished(napi_env env, napi_value, void* self, void*);
+  void Execute(Task* task);
+  void SettleFinished();
+
+  napi_env env_;
+  Napi::FunctionReference error_class_;
+  napi_threadsafe_function wake_ = nullptr;
+  std::unordered_map<Task*, Pending> pending_;  // JavaScript thread only; owns every task until it is settled
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable idle_;
+  std::vector<Task*> executing_;
+  std::vector<Task*> finished_;
+  bool stopped_ = false;
+};
+
+}  // namespace spillway

@@ -1,0 +1,11 @@
+// One entry per part: each adds its objects and functions to the addon's exports.
+#pragma once
+
+#include <napi.h>
+
+namespace spillway {
+
+void RegisterCore(Napi::Env env, Napi::Object exports);
+void RegisterLedger(Napi::Env env, Napi::Object exports);
+
+}  // namespace spillway
