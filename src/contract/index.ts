@@ -23,8 +23,8 @@ export interface NativeSide {
   /** Cores this process may really use: the lesser of its affinity and its CPU quota, at least 1. */
   cores(): number;
   openScanner(plan: ScanPlan): Scanner;
-  /** Gives free pages of the C heap back to the system. */
-  trim?(): void;
+  /** Gives free pages of the C heap back to the system, off this thread. Present where `trim` is a capability. */
+  trim?(): Promise<void>;
   /** Ends all work in flight of this environment and waits for it; called before the process exits. */
   stop(): void;
 }

@@ -1,0 +1,271 @@
+// One budget over everything a job holds: who asks, waits or is refused.
+import type { AccountFigures, AccountId, Ledger } from '../contract/index.js';
+import { native } from '../native/load.js';
+import { invalidArgument, SpillwayError } from '../util/errors.js';
+import { formatSize, isShare, parseSize, parseSizeOrShare, type Size } from '../util/sizes.js';
+import { collectGarbage } from './garbage.js';
+import { findMemoryLimit, type MemoryLimit } from './limit.js';
+import { Reservation } from './reservation.js';
+
+export interface MemoryOptions {
+  /**
+   * An explicit size bounds the resident memory of this process and its children; a share, `'75%'` unless told,
+   * bounds the working set under the limit that binds (cgroup or machine).
+   */
+  readonly budget?: Size;
+}
+
+/** `NORMAL` below 70 % of the budget, `ELEVATED` below 85 %, `HIGH` below 95 %, else `CRITICAL`. */
+export type PressureLevel = 'NORMAL' | 'ELEVATED' | 'HIGH' | 'CRITICAL';
+
+/** All figures are bytes. */
+export interface MemorySnapshot {
+  readonly budget: number;
+  /** The limit that binds this process, whatever the budget says. */
+  readonly limit: number;
+  readonly source: string;
+  readonly rss: number;
+  readonly workingSet: number;
+  /** Sum of all accounts. */
+  readonly accounted: number;
+  /** What is used beyond the accounts: V8, libraries, others under the same limit. */
+  readonly unmanaged: number;
+  readonly level: PressureLevel;
+  readonly accounts: Readonly<Record<string, Omit<AccountFigures, 'name'>>>;
+}
+
+interface Waiter {
+  readonly name: string;
+  readonly bytes: number;
+  readonly resolve: (reservation: Reservation) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Native memory changes without telling JavaScript: while someone waits it is measured this often. */
+const RECHECK_MS = 20;
+const UNMANAGED = 'unmanaged';
+
+/**
+ * Holds one budget. The first manager of a process sets the root budget, which every charge in the process
+ * counts against; a later one is a child of it and may not be larger (`ERR_BUDGET_CONFLICT`).
+ */
+export class MemoryManager implements Disposable {
+  /** Bytes. */
+  readonly budget: number;
+  readonly #ledger: Ledger = native().ledger;
+  readonly #limit: MemoryLimit = findMemoryLimit();
+  readonly #bySize: boolean;
+  readonly #isRoot: boolean;
+  readonly #parent: AccountId;
+  readonly #unmanaged: AccountId;
+  readonly #outside = new Set<() => number>();
+  readonly #queue: Waiter[] = [];
+  #live = 0;
+  #floor = 0;
+  #leastFloor = Number.POSITIVE_INFINITY;
+  #trimmed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor({ budget = '75%' }: MemoryOptions = {}) {
+    this.#bySize = !isShare(budget);
+    this.budget = parseSizeOrShare(budget, this.#limit.limit, 'budget');
+    if (this.budget === 0) throw invalidArgument('budget', 'a size above 0', budget);
+    const root = this.#ledger.limit(0);
+    if (this.budget > root)
+      throw new SpillwayError(
+        'ERR_BUDGET_CONFLICT',
+        `expected a budget of at most ${formatSize(root)}, the root budget of this process, but received ${formatSize(this.budget)}`,
+      );
+    this.#isRoot = root === Number.POSITIVE_INFINITY;
+    this.#parent = this.#isRoot ? 0 : this.#ledger.account(`manager-${serial++}`, 0);
+    this.#unmanaged = this.#ledger.account(UNMANAGED, 0);
+    this.#ledger.setLimit(this.#parent, this.budget);
+    this.measure();
+  }
+
+  /** Counts memory of another process of ours (a child) into what is used; returns the undo. */
+  include(bytesOf: () => number): () => void {
+    this.#outside.add(bytesOf);
+    return () => this.#outside.delete(bytesOf);
+  }
+
+  /** The number of an account of this manager, for parts that charge exact bytes themselves. */
+  account(name: string): AccountId {
+    return this.#ledger.account(name, this.#parent);
+  }
+
+  /**
+   * Sets `size` aside, waiting in order of asking until it fits. Rejects with `ERR_BUDGET_EXCEEDED` at once when
+   * it can never fit, and with `signal.reason` on abort.
+   */
+  async reserve(
+    account: string,
+    size: Size,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Reservation> {
+    signal?.throwIfAborted();
+    const taken = this.tryReserve(account, size);
+    if (taken) return taken;
+    const bytes = parseSize(size, 'size');
+    if (bytes > this.capacity) throw this.#exceeded(account, bytes);
+    return new Promise<Reservation>((resolve, reject) => {
+      const onAbort = () => {
+        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        reject(signal?.reason);
+        this.#serve();
+      };
+      const settled = () => signal?.removeEventListener('abort', onAbort);
+      const waiter: Waiter = {
+        name: account,
+        bytes,
+        resolve: (reservation) => {
+          settled();
+          resolve(reservation);
+        },
+        reject: (reason) => {
+          settled();
+          reject(reason);
+        },
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#queue.push(waiter);
+      this.#serve();
+    });
+  }
+
+  /** Sets `size` aside if it fits now and nobody waits; else undefined. */
+  tryReserve(account: string, size: Size): Reservation | undefined {
+    if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed');
+    if (this.#queue.length > 0) return undefined;
+    this.measure();
+    return this.#take(account, parseSize(size, 'size'));
+  }
+
+  /** The most that could ever be reserved: the budget less the least that was ever there beside reservations. */
+  get capacity(): number {
+    return Math.max(0, this.budget - this.#leastFloor - this.#exact());
+  }
+
+  /** Reads the memory in use and books what no account explains as `unmanaged`. */
+  measure(): void {
+    const accounted = this.#ledger.held(0) - this.#unmanagedBytes();
+    const beyond = Math.max(0, this.#used() - accounted);
+    // Estimates err on the high side, so what lies beyond the accounts is only known while none is outstanding.
+    this.#floor = this.#live === 0 ? beyond : Math.min(this.#floor, beyond);
+    if (this.#live === 0) this.#leastFloor = Math.min(this.#leastFloor, this.#floor);
+    const unmanaged = Math.max(this.#floor, beyond);
+    const change = unmanaged - this.#unmanagedBytes();
+    if (change > 0) this.#ledger.overdraw(this.#unmanaged, change);
+    else this.#ledger.credit(this.#unmanaged, -change);
+  }
+
+  /** What is held and by whom, as of now. */
+  snapshot(): MemorySnapshot {
+    this.measure();
+    const accounts: Record<string, Omit<AccountFigures, 'name'>> = {};
+    for (const { name, ...figures } of this.#ledger.snapshot().slice(1))
+      if (name !== UNMANAGED) accounts[name] = figures;
+    const unmanaged = this.#unmanagedBytes();
+    return {
+      budget: this.budget,
+      limit: this.#limit.limit,
+      source: this.#limit.source,
+      rss: process.memoryUsage.rss(),
+      workingSet: this.#limit.workingSet(),
+      accounted: this.#ledger.held(0) - unmanaged,
+      unmanaged,
+      level: this.level,
+      accounts,
+    };
+  }
+
+  /** How full the budget is by what is really used. */
+  get level(): PressureLevel {
+    const share = this.#used() / this.budget;
+    if (share < 0.7) return 'NORMAL';
+    if (share < 0.85) return 'ELEVATED';
+    return share < 0.95 ? 'HIGH' : 'CRITICAL';
+  }
+
+  /** Refuses everybody who waits and gives the budget back; reservations still held stay valid. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#queue.splice(0))
+      reject(new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed'));
+    this.#ledger.setLimit(this.#parent, Number.POSITIVE_INFINITY);
+    if (this.#isRoot) this.#ledger.credit(this.#unmanaged, this.#unmanagedBytes());
+  }
+
+  #take(name: string, bytes: number): Reservation | undefined {
+    const account = this.account(name);
+    if (!this.#ledger.reserve(account, bytes)) return undefined;
+    this.#live++;
+    return new Reservation(bytes, (freed, last) => {
+      this.#ledger.unreserve(account, freed);
+      if (last) this.#live--;
+      this.#serve();
+    });
+  }
+
+  /** Serves who waits, first come first served; a head that cannot fit even into an idle job is refused. */
+  #serve(): void {
+    clearTimeout(this.#timer);
+    while (!this.#closed) {
+      const head = this.#queue[0];
+      if (!head) return;
+      this.measure();
+      const taken = this.#take(head.name, head.bytes);
+      if (taken) {
+        this.#queue.shift();
+        this.#trimmed = false;
+        head.resolve(taken);
+      } else if (this.#live > 0) {
+        this.#timer = setTimeout(() => this.#serve(), RECHECK_MS);
+        return;
+      } else if (!this.#trimmed) {
+        void this.#trim();
+        return;
+      } else {
+        this.#queue.shift();
+        this.#trimmed = false;
+        head.reject(this.#exceeded(head.name, head.bytes));
+      }
+    }
+  }
+
+  /** The last resort before a refusal: collects garbage, whose buffers hold memory, and returns free pages. */
+  async #trim(): Promise<void> {
+    collectGarbage();
+    await native().trim?.();
+    this.#trimmed = true;
+    this.#serve();
+  }
+
+  #used(): number {
+    let bytes = this.#bySize ? process.memoryUsage.rss() : this.#limit.workingSet();
+    if (this.#bySize) for (const bytesOf of this.#outside) bytes += bytesOf();
+    return bytes;
+  }
+
+  #unmanagedBytes(): number {
+    return this.#ledger.held(this.#unmanaged);
+  }
+
+  /** Exact bytes in the accounts: models, arenas, pooled buffers; they stay when reservations go. */
+  #exact(): number {
+    const host = this.#ledger.snapshot()[0] as AccountFigures;
+    return host.bytes - this.#unmanagedBytes();
+  }
+
+  #exceeded(account: string, bytes: number): SpillwayError {
+    return new SpillwayError(
+      'ERR_BUDGET_EXCEEDED',
+      `expected at most ${formatSize(this.capacity)} for ${account} under a budget of ${formatSize(this.budget)} but it needs ${formatSize(bytes)}`,
+    );
+  }
+}
+
+let serial = 1;
