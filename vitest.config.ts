@@ -12,6 +12,7 @@ const shared = {
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/global-setup.ts',
     maxWorkers: 2,
     projects: [
       { test: { ...shared, name: 'native', env: { SPILLWAY_NATIVE: 'require' } } },
