@@ -60,11 +60,11 @@ export function openResultDatabase(file: string): SqliteDatabase {
   }
 }
 
-/** What SQLite threw, as an error of ours that names the file and the remedy; anything else unchanged. */
-export function cacheError(error: unknown, file: string): unknown {
+/** What an SQLite driver threw, as an error of ours that names the file and the remedy. */
+export function cacheError(error: unknown, file: string): SpillwayError {
+  if (error instanceof SpillwayError) return error;
   const result = sqliteResultOf(error);
-  if (!result) return error;
-  const what = `${result}: ${messageOf(error)}`;
+  const what = result ? `${result}: ${messageOf(error)}` : messageOf(error);
   if (result === 'SQLITE_CORRUPT' || result === 'SQLITE_NOTADB') return corrupt(file, what, error);
   return new SpillwayError('ERR_CACHE_FAILED', `the cache ${file} could not be used (${what})`, {
     cause: error,
