@@ -161,7 +161,7 @@ export class ResultStore implements AsyncDisposable {
     return this.#queue.ready();
   }
 
-  /** Resolves once everything set before is committed; rejects with the first failure among it. */
+  /** Resolves once everything set before is committed; rejects with the first failure of what was on its way. */
   async flush(): Promise<void> {
     this.#checkOpen();
     return this.#queue.flush();

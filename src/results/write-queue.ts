@@ -83,7 +83,7 @@ export class WriteQueue {
     );
   }
 
-  /** Resolves when all that was queued before is committed; rejects with the first failure among it. */
+  /** Resolves when all that was queued before is committed; rejects with the first failure of what was on its way. */
   async flush(): Promise<void> {
     this.send();
     await Promise.all(this.#inFlight);

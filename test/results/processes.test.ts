@@ -13,14 +13,12 @@ interface Child {
   readonly ended: Promise<{ code: number | null; acknowledged: number[]; stderr: string }>;
 }
 
-function startChild(
-  dir: string,
-  what: 'close' | 'exit' | 'throw' | 'leave',
-  first: number,
-  count: number,
-): Child {
+type Ending = 'close' | 'exit' | 'throw' | 'leave';
+
+function startChild(dir: string, ending: Ending, first: number, count: number, limit = ':'): Child {
   const script = join(import.meta.dirname, 'store-child.mjs');
-  const child = spawn(process.execPath, [script, dir, what, String(first), String(count)]);
+  const parts = [process.execPath, script, dir, ending, String(first), String(count)];
+  const child = spawn('sh', ['-c', `${limit}; exec "$@"`, 'sh', ...parts]);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -63,6 +61,20 @@ describe('a process that is killed at any instant', () => {
       await expectNumbers(folder.path, acknowledged, `seed ${seed}, round ${round}`);
     }
     expect(acknowledged.length).toBeGreaterThan(100);
+  });
+});
+
+describe('a process whose disk is full', () => {
+  it('is told so by each set that was not committed, and keeps the others', async () => {
+    using folder = temporaryFolder();
+    // No file may grow beyond 256 KiB; Node ignores the signal, so that writes fail as on a full disk.
+    const { code, acknowledged, stderr } = await startChild(folder.path, 'leave', 1, 5000, 'ulimit -f 256')
+      .ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/ERR_CACHE_FAILED/);
+    expect(acknowledged.length).toBeGreaterThan(0);
+    expect(acknowledged.length).toBeLessThan(5000);
+    await expectNumbers(folder.path, acknowledged, 'before it was full');
   });
 });
 
