@@ -3,7 +3,7 @@
 // there is no SQLite, and `npm ci` goes on.
 import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 
 /** Makes sure that an SQLite driver loads, as far as this machine can. */
 export function buildSqlite() {
-  if (process.getBuiltinModule('node:sqlite')) return;
+  if (isBuiltin('node:sqlite')) return;
   const folder = folderOf('better-sqlite3');
   if (!folder) return say('better-sqlite3 is not installed');
   if (loads(folder)) return;
@@ -61,12 +61,14 @@ function folderOf(packageName) {
   }
 }
 
-/** The line in which node-gyp or the compiler says what went wrong. */
+/** The line in which make or the compiler, else node-gyp, says what went wrong. */
 function reasonIn(output) {
-  const lines = output.split('\n').filter((line) => /error|not found|ERR! stack/i.test(line));
-  return (lines[0] ?? output.trim().split('\n').at(-1) ?? '')
-    .replace(/^(gyp|npm)? ?ERR! (stack )?/, '')
-    .trim();
+  const lines = output.split('\n').map((line) => line.trim());
+  const byTools = lines.find(
+    (line) => !line.startsWith('gyp') && /error:|not found|no such file/i.test(line),
+  );
+  const byGyp = lines.find((line) => line.startsWith('gyp ERR! stack Error: '));
+  return byTools ?? byGyp?.slice('gyp ERR! stack Error: '.length) ?? lines.filter(Boolean).at(-1);
 }
 
 function say(why) {
