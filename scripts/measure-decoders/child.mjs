@@ -1,0 +1,29 @@
+// Decodes one image in a process of its own and prints by how many bytes the resident set grew at its peak.
+// Arguments: the compiled extract/image.js, the image.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import sharp from 'sharp';
+
+const [module = '', file = ''] = process.argv.slice(2);
+const { openImage, decodeImage } = await import(pathToFileURL(module).href);
+
+// What every process pays once (libraries, threads, lazily compiled code) is not this image's.
+const tiny = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'teal' } })
+  .jpeg()
+  .toBuffer();
+await decodeImage(tiny, await openImage(tiny));
+
+const bytes = readFileSync(file);
+const header = await openImage(bytes);
+// 5 resets the high-water mark of the resident set: proc(5), /proc/pid/clear_refs.
+writeFileSync('/proc/self/clear_refs', '5');
+const before = peakBytes();
+await decodeImage(bytes, header);
+const { exif, icc, ...traits } = header;
+process.stdout.write(JSON.stringify({ ...traits, peakBytes: peakBytes() - before }));
+
+function peakBytes() {
+  const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Number(kilobytes) * 1024;
+}

@@ -1,0 +1,172 @@
+// Images: what the header says, and the pixels as one small RGB square.
+
+import type { Metadata } from 'sharp';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { decoderCost } from './decoder-cost.js';
+import { type Exif, readExif } from './exif.js';
+import { isSrgbProfile } from './icc.js';
+import { isTransposed, uprightSquare } from './orientation.js';
+import { loadSharp } from './sharp.js';
+
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
+
+/** What is known of an image before it is decoded. Of several pages or frames, the first or the primary one. */
+export interface ImageHeader {
+  readonly format: ImageFormat;
+  /** As displayed, orientation applied. */
+  readonly width: number;
+  readonly height: number;
+  /** EXIF orientation, 1 to 8, of the pixels as stored. */
+  readonly orientation: number;
+  readonly channels: number;
+  /** Bytes of one stored sample. */
+  readonly sampleBytes: number;
+  /** Progressive JPEG or interlaced PNG: decoded as a whole, not line by line. */
+  readonly progressive: boolean;
+  /** Bytes that decoding takes at its peak, to be reserved before {@link decodeImage}. */
+  readonly costBytes: number;
+  /** The raw blocks, views of memory of their own. */
+  readonly exif: Uint8Array | undefined;
+  readonly icc: Uint8Array | undefined;
+}
+
+/** What an image says of itself beside its pixels. */
+export interface ImageMetadata {
+  readonly exif?: Exif;
+  /** Sentences about metadata that could not be read. */
+  readonly warnings: readonly string[];
+}
+
+/** What images decode to, row by row: red, green, blue. */
+export interface DecodedImage {
+  /** `size` × `size` × 3 bytes, owned by the caller. */
+  readonly pixels: Uint8Array;
+  readonly metadata: ImageMetadata;
+}
+
+/** libvips' own default: (2^14 − 1)². */
+export const DEFAULT_MAX_PIXELS = 0x3fff ** 2;
+
+const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2, double: 8 };
+const WHITE = { r: 255, g: 255, b: 255 };
+
+/**
+ * Reads the header of an image without decoding it; reserve `costBytes` before {@link decodeImage}. Rejects with
+ * `ERR_DECODE` where the bytes are no image of a known format or its header is broken, `ERR_PIXEL_LIMIT` where it
+ * has more than `maxPixels` (default 268,402,689), `ERR_MISSING_DEPENDENCY` without sharp. `bytes` must not change
+ * until the promise settles.
+ */
+export async function openImage(
+  bytes: Uint8Array,
+  { maxPixels = DEFAULT_MAX_PIXELS }: { maxPixels?: number } = {},
+): Promise<ImageHeader> {
+  const container = sniff(bytes);
+  if (!container)
+    throw new SpillwayError(
+      'ERR_DECODE',
+      `expected a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIF image but received ${describeStart(bytes)}`,
+    );
+  const sharp = await loadSharp();
+  const metadata = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch((error: unknown) => {
+      throw decodeError(container, error);
+    });
+  const header = headerOf(metadata);
+  const pixels = header.width * header.height;
+  if (pixels > maxPixels)
+    throw new SpillwayError(
+      'ERR_PIXEL_LIMIT',
+      `expected an image of at most ${maxPixels} pixels but it has ${pixels} (${header.width} × ${header.height})`,
+    );
+  return header;
+}
+
+/**
+ * Decodes to sRGB without alpha (on white), resized to a square without regard to the aspect ratio, upright. The
+ * result depends on nothing but the bytes and `size` (pixels on a side, default 256). Rejects with `ERR_DECODE`
+ * where the pixel data is broken or cut short, `ERR_OUT_OF_MEMORY` where the decoder found no memory. `bytes` must
+ * not change until the promise settles.
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  { size = 256 }: { size?: number } = {},
+): Promise<DecodedImage> {
+  const sharp = await loadSharp();
+  // openImage has judged the number of pixels; the profile counts only where it changes something.
+  const ignoreIcc = header.icc !== undefined && isSrgbProfile(header.icc);
+  const decoded = await sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc })
+    .resize(size, size, { fit: 'fill' })
+    .flatten({ background: WHITE })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer()
+    .catch((error: unknown) => {
+      throw decodeError(header.format, error);
+    });
+  const warnings: string[] = [];
+  const exif = header.exif && readExif(header.exif, warnings);
+  return {
+    pixels: uprightSquare(decoded, size, header.orientation),
+    metadata: exif ? { exif, warnings } : { warnings },
+  };
+}
+
+function headerOf(metadata: Metadata): ImageHeader {
+  const said = metadata.orientation ?? 1;
+  const orientation = Number.isInteger(said) && said >= 1 && said <= 8 ? said : 1;
+  const transposed = isTransposed(orientation);
+  const stored = {
+    format: formatOf(metadata),
+    width: metadata.width,
+    height: metadata.height,
+    channels: metadata.channels,
+    sampleBytes: SAMPLE_BYTES[metadata.depth] ?? 4,
+    progressive: metadata.isProgressive,
+  };
+  return {
+    ...stored,
+    width: transposed ? stored.height : stored.width,
+    height: transposed ? stored.width : stored.height,
+    orientation,
+    costBytes: decoderCost(stored),
+    exif: metadata.exif,
+    icc: metadata.icc,
+  };
+}
+
+function formatOf({ format, compression }: Metadata): ImageFormat {
+  if (format === 'heif') return compression === 'av1' ? 'avif' : 'heif';
+  return format as ImageFormat;
+}
+
+/** The container by its first bytes, so that nothing else reaches a decoder (libvips would also open SVG and PDF). */
+function sniff(bytes: Uint8Array): ImageFormat | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 32)).toString('latin1');
+  if (start.startsWith('\xff\xd8\xff')) return 'jpeg';
+  if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
+  if (/^RIFF.{4}WEBP/s.test(start)) return 'webp';
+  if (/^GIF8[79]a/.test(start)) return 'gif';
+  if (/^(II[*+]\0|MM\0[*+])/.test(start)) return 'tiff';
+  if (/^.{4}ftypavi[fs]/s.test(start)) return 'avif';
+  if (/^.{4}ftyp(hei|hev|mif1|msf1)/s.test(start)) return 'heif';
+  return undefined;
+}
+
+function describeStart(bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'an empty file';
+  const start = Buffer.from(bytes.subarray(0, 16));
+  return /^[\t\n\r -~]+$/.test(start.toString('latin1'))
+    ? `text that starts with ${JSON.stringify(start.toString('latin1'))}`
+    : `bytes that start with ${start.toString('hex')}`;
+}
+
+/** Memory is the machine's affair; everything else that libvips says follows from the bytes. */
+function decodeError(format: ImageFormat, error: unknown): unknown {
+  if (codeOf(error) !== undefined) return error;
+  const message = [...new Set(messageOf(error).split('\n'))].filter(Boolean).join('; ').slice(0, 300);
+  return /out of memory|unable to allocate/i.test(message)
+    ? new SpillwayError('ERR_OUT_OF_MEMORY', `no memory to decode the ${format} image: ${message}`)
+    : new SpillwayError('ERR_DECODE', `expected a ${format} image that decodes but: ${message}`);
+}
