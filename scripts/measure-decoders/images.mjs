@@ -8,19 +8,20 @@ import sharp from 'sharp';
 export const kinds = {
   'jpeg baseline': (image) => image.jpeg({ quality: 85 }),
   'jpeg baseline 4:4:4': (image) => image.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
-  'jpeg baseline grey': (image) => image.greyscale().jpeg({ quality: 85 }),
+  'jpeg baseline grey': (image) => image.toColourspace('b-w').jpeg({ quality: 85 }),
   'jpeg baseline P3': (image) => image.withIccProfile('p3').jpeg({ quality: 85 }),
   'jpeg progressive': (image) => image.jpeg({ quality: 85, progressive: true }),
   'jpeg progressive 4:4:4': (image) =>
     image.jpeg({ quality: 95, progressive: true, chromaSubsampling: '4:4:4' }),
-  'jpeg progressive grey': (image) => image.greyscale().jpeg({ quality: 85, progressive: true }),
+  'jpeg progressive grey': (image) => image.toColourspace('b-w').jpeg({ quality: 85, progressive: true }),
   'jpeg progressive cmyk': (image) => image.toColourspace('cmyk').jpeg({ quality: 85, progressive: true }),
   png: (image) => image.png({ compressionLevel: 1 }),
   'png palette': (image) => image.png({ palette: true, effort: 1 }),
   'png alpha': (image) => image.ensureAlpha(0.5).png({ compressionLevel: 1 }),
   'png 16-bit alpha': (image) => image.ensureAlpha(0.5).toColourspace('rgb16').png({ compressionLevel: 1 }),
   'png interlaced': (image) => image.png({ compressionLevel: 1, progressive: true }),
-  'png interlaced grey': (image) => image.greyscale().png({ compressionLevel: 1, progressive: true }),
+  'png interlaced grey': (image) =>
+    image.toColourspace('b-w').png({ compressionLevel: 1, progressive: true }),
   'png interlaced 16-bit alpha': (image) =>
     image.ensureAlpha(0.5).toColourspace('rgb16').png({ compressionLevel: 1, progressive: true }),
   webp: (image) => image.webp({ quality: 80, effort: 0 }),
@@ -31,12 +32,17 @@ export const kinds = {
   'tiff strips': (image) => image.tiff({ compression: 'none' }),
   'tiff lzw': (image) => image.tiff({ compression: 'lzw' }),
   'tiff jpeg': (image) => image.tiff({ compression: 'jpeg', quality: 85 }),
-  'tiff tiles': (image) => image.tiff({ compression: 'deflate', tile: true, tileWidth: 256, tileHeight: 256 }),
+  'tiff tiles': (image) =>
+    image.tiff({ compression: 'deflate', tile: true, tileWidth: 256, tileHeight: 256 }),
   'tiff 16-bit alpha': (image) =>
     image.ensureAlpha(0.5).toColourspace('rgb16').tiff({ compression: 'deflate' }),
   avif: (image) => image.avif({ quality: 50, effort: 0, chromaSubsampling: '4:2:0' }),
   'avif 4:4:4': (image) => image.avif({ quality: 60, effort: 0, chromaSubsampling: '4:4:4' }),
   'avif alpha': (image) => image.ensureAlpha(0.5).avif({ quality: 50, effort: 0 }),
+  'avif 4:4:4 alpha': (image) =>
+    image.ensureAlpha(0.5).avif({ quality: 60, effort: 0, chromaSubsampling: '4:4:4' }),
+  'avif 12-bit alpha': (image) =>
+    image.ensureAlpha(0.5).avif({ quality: 60, effort: 0, bitdepth: 12, chromaSubsampling: '4:4:4' }),
   'avif 10-bit': (image) => image.avif({ quality: 50, effort: 0, bitdepth: 10 }),
 };
 

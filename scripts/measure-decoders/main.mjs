@@ -7,7 +7,7 @@ import { compileExtract } from './compile.mjs';
 import { kinds, makeImage } from './images.mjs';
 import { measureDecode } from './measure.mjs';
 
-/** From a thumbnail to 12 megapixels; the last two are of one size, wide and tall. */
+/** From a thumbnail to 12 megapixels; the last two have one size, wide and tall. */
 const SIZES = /** @type {const} */ ([
   [320, 240],
   [1024, 768],

@@ -2,27 +2,22 @@
 
 import type { Metadata } from 'sharp';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
-import { decoderCost } from './decoder-cost.js';
+import { type DecoderTraits, decoderCost, IMAGE_SIDE } from './decoder-cost.js';
 import { type Exif, readExif } from './exif.js';
 import { isSrgbProfile } from './icc.js';
 import { isTransposed, uprightSquare } from './orientation.js';
 import { loadSharp } from './sharp.js';
+import { rowsAtOnce } from './tiff.js';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
 
 /** What is known of an image before it is decoded. Of several pages or frames, the first or the primary one. */
-export interface ImageHeader {
-  readonly format: ImageFormat;
+export interface ImageHeader extends DecoderTraits {
   /** As displayed, orientation applied. */
   readonly width: number;
   readonly height: number;
   /** EXIF orientation, 1 to 8, of the pixels as stored. */
   readonly orientation: number;
-  readonly channels: number;
-  /** Bytes of one stored sample. */
-  readonly sampleBytes: number;
-  /** Progressive JPEG or interlaced PNG: decoded as a whole, not line by line. */
-  readonly progressive: boolean;
   /** Bytes that decoding takes at its peak, to be reserved before {@link decodeImage}. */
   readonly costBytes: number;
   /** The raw blocks, views of memory of their own. */
@@ -39,7 +34,7 @@ export interface ImageMetadata {
 
 /** What images decode to, row by row: red, green, blue. */
 export interface DecodedImage {
-  /** `size` × `size` × 3 bytes, owned by the caller. */
+  /** 256 × 256 × 3 bytes, owned by the caller. */
   readonly pixels: Uint8Array;
   readonly metadata: ImageMetadata;
 }
@@ -72,7 +67,7 @@ export async function openImage(
     .catch((error: unknown) => {
       throw decodeError(container, error);
     });
-  const header = headerOf(metadata);
+  const header = headerOf(bytes, metadata);
   const pixels = header.width * header.height;
   if (pixels > maxPixels)
     throw new SpillwayError(
@@ -83,21 +78,17 @@ export async function openImage(
 }
 
 /**
- * Decodes to sRGB without alpha (on white), resized to a square without regard to the aspect ratio, upright. The
- * result depends on nothing but the bytes and `size` (pixels on a side, default 256). Rejects with `ERR_DECODE`
- * where the pixel data is broken or cut short, `ERR_OUT_OF_MEMORY` where the decoder found no memory. `bytes` must
- * not change until the promise settles.
+ * Decodes to sRGB without alpha (on white), resized to a square of {@link IMAGE_SIDE} without regard to the aspect
+ * ratio, upright. The result depends on nothing but the bytes. Rejects with `ERR_DECODE` where the pixel data is
+ * broken or cut short, `ERR_OUT_OF_MEMORY` where the decoder found no memory. `bytes` must not change until the
+ * promise settles.
  */
-export async function decodeImage(
-  bytes: Uint8Array,
-  header: ImageHeader,
-  { size = 256 }: { size?: number } = {},
-): Promise<DecodedImage> {
+export async function decodeImage(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
   const sharp = await loadSharp();
   // openImage has judged the number of pixels; the profile counts only where it changes something.
   const ignoreIcc = header.icc !== undefined && isSrgbProfile(header.icc);
   const decoded = await sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc })
-    .resize(size, size, { fit: 'fill' })
+    .resize(IMAGE_SIDE, IMAGE_SIDE, { fit: 'fill' })
     .flatten({ background: WHITE })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
@@ -108,22 +99,26 @@ export async function decodeImage(
   const warnings: string[] = [];
   const exif = header.exif && readExif(header.exif, warnings);
   return {
-    pixels: uprightSquare(decoded, size, header.orientation),
+    pixels: uprightSquare(decoded, IMAGE_SIDE, header.orientation),
     metadata: exif ? { exif, warnings } : { warnings },
   };
 }
 
-function headerOf(metadata: Metadata): ImageHeader {
+function headerOf(bytes: Uint8Array, metadata: Metadata): ImageHeader {
   const said = metadata.orientation ?? 1;
   const orientation = Number.isInteger(said) && said >= 1 && said <= 8 ? said : 1;
   const transposed = isTransposed(orientation);
-  const stored = {
+  const stored: DecoderTraits = {
     format: formatOf(metadata),
     width: metadata.width,
     height: metadata.height,
     channels: metadata.channels,
     sampleBytes: SAMPLE_BYTES[metadata.depth] ?? 4,
     progressive: metadata.isProgressive,
+    subsampling: metadata.chromaSubsampling,
+    // A simple lossy file starts with the chunk VP8; an extended one may hold either, and lossless transparency.
+    lossless: metadata.format === 'webp' && bytes[15] !== 0x20,
+    rowsAtOnce: metadata.format === 'tiff' ? rowsAtOnce(bytes, metadata.height) : 0,
   };
   return {
     ...stored,
