@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::Environment::Open(env);
   spillway::RegisterCore(env, exports);
   spillway::RegisterLedger(env, exports);
+  spillway::RegisterScan(env, exports);
   return exports;
 }
 

@@ -7,5 +7,6 @@ namespace spillway {
 
 void RegisterCore(Napi::Env env, Napi::Object exports);
 void RegisterLedger(Napi::Env env, Napi::Object exports);
+void RegisterScan(Napi::Env env, Napi::Object exports);
 
 }  // namespace spillway
