@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { buildNative, whyNotBuildable } from './build-native.mjs';
+import { buildSqlite } from './build-sqlite.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -15,6 +16,7 @@ export function buildTypeScript() {
 }
 
 if (buildTypeScript() !== 0) process.exit(1);
+buildSqlite();
 const reason = whyNotBuildable();
 if (reason) console.log(`spillway: the native addon is not built (${reason}); the JavaScript path serves`);
 else buildNative();

@@ -11,8 +11,8 @@ namespace spillway {
 
 inline void RequireShape(const Napi::CallbackInfo& info, bool holds, const char* expected) {
   if (!holds)
-    Environment::Of(info.Env()).Throw(
-        Status::Error("ERR_INVALID_ARGUMENT", std::string("expected ") + expected));
+    Environment::Of(info.Env())
+        .Throw(Status::Error("ERR_INVALID_ARGUMENT", std::string("expected ") + expected));
 }
 
 inline int64_t Int64Argument(const Napi::CallbackInfo& info, size_t index, const char* expected) {

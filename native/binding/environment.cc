@@ -99,7 +99,8 @@ napi_value Environment::MakeError(const Status& status) {
   napi_create_string_utf8(env_, status.code.data(), status.code.size(), &code);
   napi_create_string_utf8(env_, status.message.data(), status.message.size(), &message);
   napi_value arguments[] = {code, message};
-  if (error_class_.IsEmpty() || napi_new_instance(env_, error_class_.Value(), 2, arguments, &error) != napi_ok)
+  if (error_class_.IsEmpty() ||
+      napi_new_instance(env_, error_class_.Value(), 2, arguments, &error) != napi_ok)
     napi_create_error(env_, code, message, &error);
   return error;
 }

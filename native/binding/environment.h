@@ -2,8 +2,8 @@
 //
 // A worker can be terminated, and the process can exit, at any instant, also in the middle of a run of ONNX
 // Runtime, which then aborts the process. So an environment knows its tasks in flight; its cleanup hook, and
-// stop() from process.on('exit'), cancel them and wait until the last has left its native code. Completions use
-// raw Node-API calls whose failures are ignored: they only happen while the environment goes away.
+// stop() from process.on('exit'), cancel them and wait until the last has left its native code. Completions
+// use raw Node-API calls whose failures are ignored: they only happen while the environment goes away.
 #pragma once
 
 #include <napi.h>

@@ -21,7 +21,8 @@ int64_t Bytes(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value OpenAccount(const Napi::CallbackInfo& info) {
-  AccountId id = Ledger::Global().Account(StringArgument(info, 0, "the name of an account"), Account(info, 1));
+  AccountId id =
+      Ledger::Global().Account(StringArgument(info, 0, "the name of an account"), Account(info, 1));
   RequireShape(info, id >= 0, "room for one more account (1024 exist)");
   return Napi::Number::New(info.Env(), id);
 }

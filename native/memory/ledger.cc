@@ -62,7 +62,8 @@ void Ledger::Credit(AccountId id, int64_t bytes, ChargeKind kind) {
 void Ledger::Book(Entry& entry, int64_t bytes, ChargeKind kind) {
   auto& column = kind == ChargeKind::kExact ? entry.bytes : entry.reserved;
   column.fetch_add(bytes, std::memory_order_relaxed);
-  RaiseTo(entry.peak, entry.bytes.load(std::memory_order_relaxed) + entry.reserved.load(std::memory_order_relaxed));
+  RaiseTo(entry.peak,
+          entry.bytes.load(std::memory_order_relaxed) + entry.reserved.load(std::memory_order_relaxed));
   Entry& host = entries_[kHostAccount];
   RaiseTo(host.peak, host.held.load(std::memory_order_relaxed));
 }

@@ -1,9 +1,9 @@
 // The one ledger of bytes of this process.
 //
 // An account belongs to a parent; a charge is taken from the account and every ancestor, and is refused as a
-// whole if any of them would pass its limit. Charging takes no lock: each level is one atomic addition that is
-// taken back when it went too far, so two charges that race for the last bytes may both be refused, but the
-// limit is never passed.
+// whole if any of them would pass its limit. Charging takes no lock: each level is one atomic addition that
+// is taken back when it went too far, so two charges that race for the last bytes may both be refused, but
+// the limit is never passed.
 #pragma once
 
 #include <array>

@@ -61,8 +61,9 @@ export class MemoryManager implements Disposable {
   readonly #outside = new Set<() => number>();
   readonly #queue: Waiter[] = [];
   #live = 0;
-  #floor = 0;
-  #leastFloor = Number.POSITIVE_INFINITY;
+  /** What was there beyond the accounts when this manager was made: it never takes less than that. */
+  readonly #base: number;
+  #floor: number;
   #trimmed = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -81,6 +82,8 @@ export class MemoryManager implements Disposable {
     this.#parent = this.#isRoot ? 0 : this.#ledger.account(`manager-${serial++}`, 0);
     this.#unmanaged = this.#ledger.account(UNMANAGED, 0);
     this.#ledger.setLimit(this.#parent, this.budget);
+    this.#base = this.#beyond();
+    this.#floor = this.#base;
     this.measure();
   }
 
@@ -142,18 +145,16 @@ export class MemoryManager implements Disposable {
     return this.#take(account, parseSize(size, 'size'));
   }
 
-  /** The most that could ever be reserved: the budget less the least that was ever there beside reservations. */
+  /** The most that could ever be reserved: the budget less what was there from the start and what stays. */
   get capacity(): number {
-    return Math.max(0, this.budget - this.#leastFloor - this.#exact());
+    return Math.max(0, this.budget - this.#base - this.#exact());
   }
 
   /** Reads the memory in use and books what no account explains as `unmanaged`. */
   measure(): void {
-    const accounted = this.#ledger.held(0) - this.#unmanagedBytes();
-    const beyond = Math.max(0, this.#used() - accounted);
+    const beyond = this.#beyond();
     // Estimates err on the high side, so what lies beyond the accounts is only known while none is outstanding.
-    this.#floor = this.#live === 0 ? beyond : Math.min(this.#floor, beyond);
-    if (this.#live === 0) this.#leastFloor = Math.min(this.#leastFloor, this.#floor);
+    if (this.#live === 0) this.#floor = Math.max(this.#base, beyond);
     const unmanaged = Math.max(this.#floor, beyond);
     const change = unmanaged - this.#unmanagedBytes();
     if (change > 0) this.#ledger.overdraw(this.#unmanaged, change);
@@ -248,6 +249,11 @@ export class MemoryManager implements Disposable {
     let bytes = this.#bySize ? process.memoryUsage.rss() : this.#limit.workingSet();
     if (this.#bySize) for (const bytesOf of this.#outside) bytes += bytesOf();
     return bytes;
+  }
+
+  /** What is used beyond what the accounts explain. */
+  #beyond(): number {
+    return Math.max(0, this.#used() - (this.#ledger.held(0) - this.#unmanagedBytes()));
   }
 
   #unmanagedBytes(): number {

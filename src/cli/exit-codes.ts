@@ -1,0 +1,35 @@
+// The exit codes of the command line, and which error leads to which.
+import { codeOf } from '../util/errors.js';
+
+export const EXIT = {
+  done: 0,
+  someFailed: 1,
+  badArguments: 2,
+  refused: 3,
+  stopped: 4,
+  ourFault: 70,
+} as const;
+
+const REFUSED: ReadonlySet<string> = new Set(['ERR_BUDGET_EXCEEDED']);
+/** What the person at the keyboard, or the machine's set-up, can mend. */
+const CONFIGURATION: ReadonlySet<string> = new Set([
+  'ERR_BUDGET_CONFLICT',
+  'ERR_CACHE_CORRUPT',
+  'ERR_CACHE_FAILED',
+  'ERR_CACHE_UNSAFE',
+  'ERR_CACHE_VERSION',
+  'ERR_DEVICE_UNAVAILABLE',
+  'ERR_ENGINE',
+  'ERR_INVALID_ARGUMENT',
+  'ERR_MISSING_DEPENDENCY',
+  'ERR_MODEL_REJECTED',
+  'ERR_NATIVE_UNAVAILABLE',
+]);
+const SYSTEM_CODE = /^E(?!RR_)[A-Z0-9]+$/;
+
+/** The exit code for an error that ended a command. */
+export function exitCodeOf(error: unknown): number {
+  const code = codeOf(error) ?? '';
+  if (REFUSED.has(code)) return EXIT.refused;
+  return CONFIGURATION.has(code) || SYSTEM_CODE.test(code) ? EXIT.badArguments : EXIT.ourFault;
+}

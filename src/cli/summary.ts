@@ -1,0 +1,58 @@
+// The summary of a run: as JSON, and in words.
+import { type NativeReport, nativeReport } from '../native/load.js';
+import type { RunFigures } from '../pipeline/meter.js';
+import type { RunStats } from '../pipeline/run.js';
+import { formatSeconds } from '../util/durations.js';
+import { formatSize } from '../util/sizes.js';
+
+/** How a run ended; `strict`: at the first failed item, as asked for. */
+export type RunState = 'done' | 'stopped' | 'strict' | 'failed';
+
+export interface Summary extends RunFigures {
+  readonly state: RunState;
+  readonly workload: string;
+  /** Who ran the models; null where everything came from the store. */
+  readonly device: string | null;
+  readonly engine: string | null;
+  readonly native: NativeReport;
+  readonly [extra: string]: unknown;
+}
+
+export function summaryOf(workload: string, stats: RunStats, state: RunState): Summary {
+  const { served, extra, ...figures } = stats;
+  return {
+    state,
+    workload,
+    ...figures,
+    device: served?.device ?? null,
+    engine: served?.engine ?? null,
+    native: nativeReport(),
+    ...extra,
+  };
+}
+
+/** A few lines for people. */
+export function summaryText(
+  summary: Summary,
+  { cache, out }: { readonly cache: string | false; readonly out?: string },
+): string {
+  const { files, bytes, failed, cached, seconds, filesPerSecond, state } = summary;
+  const lines = [
+    `${state === 'done' ? 'done' : 'stopped'}: ${files} files (${formatSize(bytes)}) in ${formatSeconds(seconds)}, ${filesPerSecond}/s: ` +
+      `${files - failed} ok, ${failed} failed, ${cached} from the store`,
+    memoryLine(summary),
+    servedLine(summary),
+  ];
+  if (state !== 'done' && cache) lines.push('the same command goes on from here');
+  if (state !== 'done' && out) lines.push(`what there is stands in ${out}.partial`);
+  return `${lines.join('\n')}\n`;
+}
+
+function memoryLine({ peakRssBytes, budgetBytes, baselineRssBytes }: Summary): string {
+  return `memory: peak ${formatSize(peakRssBytes)} of ${formatSize(budgetBytes)}, ${formatSize(baselineRssBytes)} at the start`;
+}
+
+function servedLine({ engine, device, native: { loaded, reason } }: Summary): string {
+  const models = engine === null ? 'no model had to run' : `engine ${engine} on ${device}`;
+  return `${models}; ${loaded ? 'native addon' : `JavaScript path (${reason})`}`;
+}

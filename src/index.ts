@@ -1,0 +1,21 @@
+// The export list.
+export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
+export type { Device, Tensor, TensorElements, TensorType, ValueInfo } from './contract/index.js';
+export {
+  MemoryManager,
+  type MemoryOptions,
+  type MemorySnapshot,
+  type PressureLevel,
+} from './memory/manager.js';
+export { Reservation } from './memory/reservation.js';
+export { detectDevice } from './models/detect.js';
+export { type Model, ModelCache } from './models/model-cache.js';
+export { type NativeReport, nativeReport } from './native/load.js';
+export type { Progress } from './pipeline/meter.js';
+export type { Run, RunStats } from './pipeline/run.js';
+export type { Failure, Outcome, Result, Success, Workload } from './pipeline/workload.js';
+export type { ScanBatch, ScanFile, ScanFileType } from './scan/batch.js';
+export { type ScanOptions, type ScanRoot, scan } from './scan/scan.js';
+export { type RunOptions, Spillway, type SpillwayOptions } from './spillway.js';
+export { type ErrorCode, SpillwayError } from './util/errors.js';
+export * as workloads from './workloads/index.js';

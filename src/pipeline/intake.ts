@@ -1,0 +1,97 @@
+// Takes a file in: reads it, compares it with what is known, and prepares it, all within the budget.
+import type { MemoryManager } from '../memory/manager.js';
+import type { Reservation } from '../memory/reservation.js';
+import { readWholeFile } from '../read/read-file.js';
+import { SpillwayError } from '../util/errors.js';
+import { sha256Hex } from '../util/sha256.js';
+import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome } from './workload.js';
+
+/** A file that was read. Without `finish` its content is the known one, and there is nothing left to do. */
+export interface Taken {
+  readonly evidence: Evidence;
+  /** What is left: inference. Rejects with the failure that the content caused, also one from before. */
+  readonly finish: (() => Promise<Outcome>) | undefined;
+}
+
+/** A file read whole while its bytes are on the budget. */
+interface Read {
+  readonly bytes: Buffer;
+  readonly evidence: Evidence;
+}
+
+/** Larger files are not held in memory whole: `ERR_TOO_LARGE`. */
+const MAX_FILE_BYTES = 2 ** 30;
+
+/**
+ * Reads and prepares one file. `knownSha256` is the content behind a stored result that stat cannot vouch for.
+ * Rejects where the file could not be read; what fails after that belongs to its content.
+ */
+export async function takeIn(
+  file: FileEntry,
+  knownSha256: string | undefined,
+  workload: OpenWorkload,
+  memory: MemoryManager,
+  signal: AbortSignal,
+): Promise<Taken> {
+  if (file.size > MAX_FILE_BYTES)
+    throw new SpillwayError(
+      'ERR_TOO_LARGE',
+      `expected a file of at most ${MAX_FILE_BYTES} bytes but it has ${file.size}`,
+    );
+  using reading = await memory.reserve('read', file.size, { signal });
+  const read = await readOnce(file);
+  const { evidence } = read;
+  if (evidence.sha256 === knownSha256) return { evidence, finish: undefined };
+  try {
+    const inspection = await workload.inspect(read.bytes);
+    return { evidence, finish: await prepare(file, read, inspection, reading, memory, signal) };
+  } catch (error) {
+    return { evidence, finish: () => Promise.reject(error) };
+  }
+}
+
+async function prepare(
+  file: FileEntry,
+  read: Read,
+  inspection: Inspection,
+  reading: Reservation,
+  memory: MemoryManager,
+  signal: AbortSignal,
+): Promise<() => Promise<Outcome>> {
+  const { costBytes, keptBytes } = inspection;
+  let { bytes } = read;
+  let held = memory.tryReserve('prepare', costBytes + keptBytes);
+  if (!held) {
+    // Waiting for more while holding some is how jobs deadlock: give the bytes up, ask for all, read again.
+    bytes = Buffer.alloc(0);
+    reading.release();
+    held = await memory.reserve('prepare', file.size + costBytes + keptBytes, { signal });
+  }
+  try {
+    if (bytes.length === 0) bytes = await readAgain(file, read.evidence.sha256);
+    const finish = await inspection.prepare(bytes);
+    held.shrinkTo(keptBytes);
+    return async () => {
+      using _kept = held;
+      return await finish();
+    };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+async function readOnce(file: FileEntry): Promise<Read> {
+  const readAtMs = Date.now();
+  const { bytes, stat } = await readWholeFile(file.pathBytes, MAX_FILE_BYTES);
+  return { bytes, evidence: { stat, readAtMs, sha256: await sha256Hex(bytes) } };
+}
+
+async function readAgain(file: FileEntry, sha256: string): Promise<Buffer> {
+  const again = await readOnce(file);
+  if (again.evidence.sha256 === sha256) return again.bytes;
+  throw new SpillwayError(
+    'ERR_FILE_CHANGED',
+    'expected the same content at a second reading, but it changed',
+  );
+}

@@ -1,0 +1,96 @@
+// Opens the parts under one budget and runs workloads over files.
+import * as v from 'valibot';
+import { MemoryManager } from './memory/manager.js';
+import { ModelCache } from './models/model-cache.js';
+import { native } from './native/load.js';
+import { Run } from './pipeline/run.js';
+import type { Workload } from './pipeline/workload.js';
+import { ResultStore } from './results/result-store.js';
+import type { ScanBatch } from './scan/batch.js';
+import { SpillwayError } from './util/errors.js';
+import { parseOptions, signalSchema } from './util/options.js';
+
+export interface SpillwayOptions {
+  /** Bytes or `'512MB'`: bounds the resident memory; `'75%'`, the default: that share of the limit that binds. */
+  readonly budget?: number | string;
+  /** Where results are kept; without it nothing is remembered. */
+  readonly cacheDir?: string;
+  /** `'auto'` unless told: cuda, then webgpu, then cpu, whichever works. */
+  readonly device?: 'auto' | 'cpu' | 'cuda' | 'webgpu';
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** Files read and decoded at once; the cores this process may use unless told. */
+  readonly workers?: number;
+}
+
+const optionsSchema = v.strictObject({
+  budget: v.optional(v.union([v.number(), v.string()]), '75%'),
+  cacheDir: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  device: v.optional(v.picklist(['auto', 'cpu', 'cuda', 'webgpu']), 'auto'),
+});
+
+const runSchema = v.strictObject({
+  signal: signalSchema,
+  workers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024))),
+});
+
+/** The whole under one budget. Disposable: `await using spillway = await Spillway.open({ … })`. */
+export class Spillway implements AsyncDisposable {
+  readonly memory: MemoryManager;
+  readonly models: ModelCache;
+  /** The result store, if there is a cache folder. */
+  readonly store: ResultStore | undefined;
+  readonly #runs = new Set<Run>();
+
+  private constructor(memory: MemoryManager, models: ModelCache, store: ResultStore | undefined) {
+    this.memory = memory;
+    this.models = models;
+    this.store = store;
+  }
+
+  static async open(options: SpillwayOptions = {}): Promise<Spillway> {
+    const { budget, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
+    const memory = new MemoryManager({ budget });
+    try {
+      const models = new ModelCache({ device });
+      memory.include(() => models.stats().childRssBytes);
+      const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
+      return new Spillway(memory, models, store);
+    } catch (error) {
+      memory[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Starts a run; iterate it to get the results. `source` is what `scan` returns, with `stat: true`. */
+  run(source: AsyncIterable<ScanBatch>, workload: Workload, options: RunOptions = {}): Run {
+    const { signal, workers = native().cores() } = parseOptions(runSchema, options, 'options');
+    const run = new Run({
+      source,
+      open: (inner) => workload.open({ memory: this.memory, models: this.models }, inner),
+      store: this.store,
+      memory: this.memory,
+      workers,
+      childPeakRssBytes: () => this.models.stats().peakChildRssBytes,
+      signal,
+    });
+    this.#runs.add(run);
+    run.ended.finally(() => this.#runs.delete(run));
+    return run;
+  }
+
+  /** Commits what is queued, unloads the models and gives the budget back. Harmless when repeated. */
+  async close(): Promise<void> {
+    for (const run of this.#runs) run.abort(new SpillwayError('ERR_CLOSED', 'spillway was closed'));
+    await Promise.all([...this.#runs].map((run) => run.ended));
+    await this.store?.close();
+    await this.models.close();
+    this.memory[Symbol.dispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

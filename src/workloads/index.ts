@@ -1,0 +1,2 @@
+// The workloads by name.
+export { type PhotosOptions, photos } from './photos.js';

@@ -1,0 +1,111 @@
+// The photos workload: decode, one graph over all of them, features per photo, near-duplicates at the end.
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Batcher } from '../batch/batcher.js';
+import type { Tensor } from '../contract/index.js';
+import { decodeImage, openImage } from '../extract/image.js';
+import type { Model } from '../models/model-cache.js';
+import type { Inspection, OpenWorkload, Outcome, Parts, Served, Workload } from '../pipeline/workload.js';
+import { sha256Hex } from '../util/sha256.js';
+import { NearDuplicateIndex } from './near-duplicates.js';
+import {
+  DCT_LENGTH,
+  PHOTO_SIDE,
+  type PhotoData,
+  photoData,
+  photoFeatures,
+  SUMS_LENGTH,
+} from './photo-features.js';
+
+export interface PhotosOptions {
+  /** Photos in one run of the graph at most; 8 unless told. */
+  readonly maxBatch?: number;
+}
+
+/** Raised whenever a change of ours to decoding or to the features changes results. */
+const EXTRACTOR_VERSION = 1;
+const MODEL = fileURLToPath(new URL('../../models/photo-features.onnx', import.meta.url));
+const PIXEL_BYTES = PHOTO_SIDE * PHOTO_SIDE * 3;
+const OUTPUT_BYTES = (DCT_LENGTH + SUMS_LENGTH) * 8;
+
+/**
+ * Perceptual hash, sharpness, exposure and colour of every photo, with its dimensions, format and EXIF beside
+ * them; the summary lists near-duplicates. Anything that is not an image fails with `ERR_DECODE`.
+ */
+export function photos({ maxBatch = 8 }: PhotosOptions = {}): Workload {
+  return { name: 'photos', open: (parts, signal) => OpenPhotos.open(parts, maxBatch, signal) };
+}
+
+class OpenPhotos implements OpenWorkload {
+  readonly fingerprint: string;
+  readonly pending: number;
+  readonly #parts: Parts;
+  readonly #maxBatch: number;
+  readonly #signal: AbortSignal;
+  readonly #duplicates: NearDuplicateIndex;
+  #model: Promise<Model> | undefined;
+  #served: Served | undefined;
+  #starting: Promise<Batcher> | undefined;
+
+  private constructor(parts: Parts, modelSha256: string, maxBatch: number, signal: AbortSignal) {
+    this.fingerprint = `photos/${EXTRACTOR_VERSION} side:${PHOTO_SIDE} model:${modelSha256}`;
+    this.pending = 2 * maxBatch;
+    this.#parts = parts;
+    this.#maxBatch = maxBatch;
+    this.#signal = signal;
+    this.#duplicates = new NearDuplicateIndex();
+  }
+
+  static async open(parts: Parts, maxBatch: number, signal: AbortSignal): Promise<OpenPhotos> {
+    return new OpenPhotos(parts, await sha256Hex(await readFile(MODEL)), maxBatch, signal);
+  }
+
+  async inspect(bytes: Uint8Array): Promise<Inspection> {
+    const header = await openImage(bytes);
+    return {
+      costBytes: header.costBytes,
+      // Its pixels, their copy in the batch, and its row of the outputs.
+      keptBytes: 2 * PIXEL_BYTES + OUTPUT_BYTES,
+      prepare: async (whole) => {
+        const { pixels, metadata } = await decodeImage(whole, header);
+        return async () => {
+          const features = await this.#features(pixels);
+          return { kind: 'photo', data: photoData(header, metadata, features) };
+        };
+      },
+    };
+  }
+
+  observe(path: string, { data }: Outcome): void {
+    this.#duplicates.add(path, (data as PhotoData).phash);
+  }
+
+  served(): Served | undefined {
+    return this.#served;
+  }
+
+  summary(): Record<string, unknown> {
+    return { nearDuplicates: this.#duplicates.groups() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const model = await this.#model?.catch(() => undefined);
+    model?.[Symbol.dispose]();
+  }
+
+  async #features(pixels: Uint8Array) {
+    this.#starting ??= this.#startBatcher();
+    const batcher = await this.#starting;
+    const input: Tensor = { type: 'uint8', dims: [1, PHOTO_SIDE, PHOTO_SIDE, 3], data: pixels };
+    const { dct, sums } = await batcher.submit({ pixels: input });
+    return photoFeatures(dct?.data as Float64Array, sums?.data as Float64Array);
+  }
+
+  /** Loads the graph with the first photo that needs it: a run that finds everything in the store never does. */
+  async #startBatcher(): Promise<Batcher> {
+    this.#model ??= this.#parts.models.acquire(MODEL);
+    const model = await this.#model;
+    this.#served = { engine: model.engine.name, device: model.device };
+    return new Batcher(model, { maxBatch: this.#maxBatch, signal: this.#signal });
+  }
+}

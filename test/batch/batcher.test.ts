@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { Batcher, type BatchRunner } from '../../src/batch/batcher.js';
+import type { Tensor } from '../../src/contract/index.js';
+import { SpillwayError } from '../../src/util/errors.js';
+
+const row = (...values: number[]): Tensor => ({
+  type: 'float32',
+  dims: [1, values.length],
+  data: Float32Array.from(values),
+});
+
+/** Doubles every element; remembers the sizes of its batches; refuses what is larger than `fits`. */
+function doubler(fits = Number.POSITIVE_INFINITY) {
+  const sizes: number[] = [];
+  const runner: BatchRunner = {
+    async run({ x }) {
+      const { dims, data } = x as Tensor;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if ((dims[0] as number) > fits) throw new SpillwayError('ERR_OUT_OF_MEMORY', 'no room');
+      sizes.push(dims[0] as number);
+      return { y: { type: 'float32', dims, data: (data as Float32Array).map((value) => 2 * value) } };
+    },
+  };
+  return { runner, sizes };
+}
+
+describe('batcher', () => {
+  it('gives each submitter its own row, in batches of at most maxBatch', async () => {
+    const { runner, sizes } = doubler();
+    const batcher = new Batcher(runner, { maxBatch: 4 });
+    const outputs = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => batcher.submit({ x: row(i, -i) })),
+    );
+    expect(outputs.map(({ y }) => [...((y as Tensor).data as Float32Array)])).toEqual(
+      Array.from({ length: 10 }, (_, i) => [2 * i, -2 * i]),
+    );
+    expect(sizes).toEqual([4, 4, 2]);
+    expect(batcher.stats()).toEqual({ items: 10, batches: 3, splits: 0, largest: 4 });
+  });
+
+  it('halves a batch that the budget refuses, down to one, and loses nothing', async () => {
+    const { runner, sizes } = doubler(1);
+    const batcher = new Batcher(runner, { maxBatch: 4 });
+    const outputs = await Promise.all([1, 2, 3, 4].map((i) => batcher.submit({ x: row(i) })));
+    expect(outputs.map(({ y }) => ((y as Tensor).data as Float32Array)[0])).toEqual([2, 4, 6, 8]);
+    expect(sizes).toEqual([1, 1, 1, 1]);
+    expect(batcher.stats().splits).toBe(3);
+  });
+
+  it('rejects a single item that does not fit, and goes on', async () => {
+    const batcher = new Batcher(doubler(0).runner);
+    await expect(batcher.submit({ x: row(1) })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }),
+    );
+    await expect(batcher.submit({ x: row(1) })).rejects.toThrow('no room');
+  });
+
+  it('rejects items of another shape than their batch, and outputs without a row per item', async () => {
+    const batcher = new Batcher(doubler().runner);
+    const results = await Promise.allSettled([
+      batcher.submit({ x: row(1) }),
+      batcher.submit({ x: row(1, 2) }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    const summing: BatchRunner = { run: async () => ({ y: row(1) }) };
+    const wrong = new Batcher(summing);
+    const both = await Promise.allSettled([wrong.submit({ x: row(1) }), wrong.submit({ x: row(2) })]);
+    expect(both[0]).toMatchObject({ reason: { code: 'ERR_MODEL_REJECTED' } });
+  });
+
+  it('refuses an item that is not one item, and a senseless maxBatch', () => {
+    const { runner } = doubler();
+    const two: Tensor = { type: 'float32', dims: [2], data: new Float32Array(2) };
+    expect(() => new Batcher(runner).submit({ x: two })).toThrow(/first dimension 1/);
+    expect(() => new Batcher(runner, { maxBatch: 0 })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+    );
+  });
+
+  it('rejects what waits once its signal aborts', async () => {
+    const abort = new AbortController();
+    const batcher = new Batcher(doubler().runner, { signal: abort.signal });
+    abort.abort(new Error('stop'));
+    await expect(batcher.submit({ x: row(1) })).rejects.toThrow('stop');
+  });
+});
