@@ -27,7 +27,12 @@ start();
 
 function start(): void {
   const stock = loadStock();
-  if (stock) process.on('message', (request: Request) => void answer(stock, request));
+  if (!stock) return;
+  // One after another: the binding starts a run in a later turn, and a release would overtake it.
+  let last = Promise.resolve();
+  process.on('message', (request: Request) => {
+    last = last.then(() => answer(stock, request));
+  });
 }
 
 function loadStock(): Stock | undefined {
