@@ -7,6 +7,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::Environment::Open(env);
   spillway::RegisterCore(env, exports);
+  spillway::RegisterInfer(env, exports);
   spillway::RegisterLedger(env, exports);
   spillway::RegisterScan(env, exports);
   return exports;

@@ -85,6 +85,8 @@ void Environment::Stop() {
   stopped_ = true;
   for (Task* task : executing_) task->Cancel();
   idle_.wait(lock, [this] { return executing_.empty(); });
+  lock.unlock();
+  background->Close();
 }
 
 void Environment::OnCleanup(void* data) {

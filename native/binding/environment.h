@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "binding/background.h"
 #include "binding/task.h"
 
 namespace spillway {
@@ -35,6 +36,9 @@ class Environment {
   void SetErrorClass(Napi::Function error_class) { error_class_ = Napi::Persistent(error_class); }
   napi_value MakeError(const Status& status);
   [[noreturn]] void Throw(const Status& status);
+
+  // For what must end before the environment does; an object that outlives it may still hold this.
+  const std::shared_ptr<Background> background = std::make_shared<Background>();
 
   // Per-environment constructors, kept here so that they die with the environment.
   Napi::FunctionReference scanner_class, session_class;

@@ -5,10 +5,16 @@ const ELEMENTS = {
   float32: { type: 1, array: Float32Array },
   uint8: { type: 2, array: Uint8Array },
   int8: { type: 3, array: Int8Array },
+  uint16: { type: 4, array: Uint16Array },
+  int16: { type: 5, array: Int16Array },
   int32: { type: 6, array: Int32Array },
   int64: { type: 7, array: BigInt64Array },
+  string: { type: 8, array: Array },
   bool: { type: 9, array: Uint8Array },
+  float16: { type: 10, array: Uint16Array },
   float64: { type: 11, array: Float64Array },
+  uint32: { type: 12, array: Uint32Array },
+  uint64: { type: 13, array: BigUint64Array },
 };
 
 /**

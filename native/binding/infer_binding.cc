@@ -1,0 +1,88 @@
+// Inference, as src/contract/infer.ts types it: opening the library and loading graphs.
+#include "binding/arguments.h"
+#include "binding/parts.h"
+#include "binding/session_handle.h"
+#include "infer/library.h"
+
+namespace spillway {
+namespace {
+
+class LoadTask : public Task {
+ public:
+  LoadTask(Environment& environment, const Napi::Uint8Array& model, LoadPlan plan)
+      : environment_(environment),
+        pin_(Napi::Persistent(static_cast<Napi::Object>(model))),
+        model_(model.Data()),
+        bytes_(model.ByteLength()),
+        plan_(std::move(plan)) {}
+
+  void Execute() override {
+    try {
+      status = InferSession::Load(model_, bytes_, plan_, cancelled_, &session_);
+    } catch (const std::exception& error) {
+      status = Status::Error("ERR_ENGINE", error.what());
+    }
+  }
+
+  void Cancel() override { cancelled_ = true; }
+
+  napi_value Settle(napi_env env) override {
+    if (!status.ok()) return nullptr;
+    napi_value handle;
+    void* wrapped = nullptr;
+    if (napi_new_instance(env, environment_.session_class.Value(), 0, nullptr, &handle) != napi_ok ||
+        napi_unwrap(env, handle, &wrapped) != napi_ok)
+      return nullptr;
+    static_cast<SessionHandle*>(wrapped)->Adopt(std::move(session_), environment_.background);
+    return handle;
+  }
+
+ private:
+  Environment& environment_;
+  Napi::ObjectReference pin_;
+  const uint8_t* const model_;
+  const size_t bytes_;
+  const LoadPlan plan_;
+  std::atomic<bool> cancelled_{false};
+  std::unique_ptr<InferSession> session_;
+};
+
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  InferLibrary& library = InferLibrary::Global();
+  Status status = library.Open(StringArgument(info, 0, "the path of the library"));
+  if (!status.ok()) Environment::Of(info.Env()).Throw(status);
+  auto result = Napi::Object::New(info.Env());
+  result["version"] = library.version();
+  result["reused"] = library.reused();
+  return result;
+}
+
+Napi::Value Load(const Napi::CallbackInfo& info) {
+  RequireShape(info, InferLibrary::Global().is_open(), "open() before load()");
+  RequireShape(info, info.Length() == 2 && info[0].IsTypedArray() && info[1].IsObject(),
+               "a graph and a plan");
+  auto model = info[0].As<Napi::Uint8Array>();
+  RequireShape(info, model.TypedArrayType() == napi_uint8_array, "the bytes of a graph");
+  auto options = info[1].As<Napi::Object>();
+  Napi::Value folder = options["folder"], device = options["device"], threads = options["threads"];
+  RequireShape(info, folder.IsString() && device.IsString() && threads.IsNumber(), "a plan of final values");
+  LoadPlan plan{folder.As<Napi::String>(), device.As<Napi::String>(),
+                threads.As<Napi::Number>().Int32Value()};
+  RequireShape(info, plan.threads >= 1, "at least one thread");
+  RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
+               "'cpu', 'cuda' or 'webgpu' as the device");
+  Environment& environment = Environment::Of(info.Env());
+  return environment.Start(std::make_unique<LoadTask>(environment, model, std::move(plan)));
+}
+
+}  // namespace
+
+void RegisterInfer(Napi::Env env, Napi::Object exports) {
+  Environment::Of(env).session_class = Napi::Persistent(SessionHandle::Define(env));
+  auto infer = Napi::Object::New(env);
+  infer["open"] = Napi::Function::New(env, Open, "open");
+  infer["load"] = Napi::Function::New(env, Load, "load");
+  exports["infer"] = infer;
+}
+
+}  // namespace spillway

@@ -1,0 +1,132 @@
+#include "binding/session_handle.h"
+
+#include "binding/arguments.h"
+#include "binding/tensors.h"
+#include "infer/library.h"
+#include "memory/trim.h"
+
+namespace spillway {
+
+// Made and destroyed on the JavaScript thread; cancelled from it, executed on another.
+class RunTask : public Task {
+ public:
+  // `pins` holds the handle and the elements of the feeds, so that they outlive the run.
+  RunTask(SessionHandle* handle, int64_t run_id, std::shared_ptr<InferSession> session,
+          ort::OwnedRunOptions options, std::vector<InputTensor> inputs,
+          std::vector<std::string> output_names, const Napi::Array& pins)
+      : handle_(handle),
+        run_id_(run_id),
+        pins_(Napi::Persistent(static_cast<Napi::Object>(pins))),
+        session_(std::move(session)),
+        options_(std::move(options)),
+        inputs_(std::move(inputs)),
+        output_names_(std::move(output_names)) {}
+
+  ~RunTask() override { handle_->Forget(run_id_); }
+
+  void Execute() override {
+    if (cancelled_) {
+      status = Status::Error("ERR_ABORTED", "the run was cancelled");
+      return;
+    }
+    try {
+      status = session_->Run(inputs_, output_names_, options_.get(), cancelled_, &outputs_);
+      for (size_t i = 0; status.ok() && i < outputs_.size(); ++i)
+        if (!ElementTypeName(outputs_[i].type))
+          status =
+              Status::Error("ERR_INVALID_ARGUMENT", "output '" + output_names_[i] + "' has element type " +
+                                                        std::to_string(outputs_[i].type) +
+                                                        ", which JavaScript has no array for");
+    } catch (const std::exception& error) {
+      status = Status::Error("ERR_ENGINE", error.what());
+    }
+  }
+
+  void Cancel() override {
+    cancelled_ = true;
+    CheckOrt(ort::RunOptionsSetTerminate(options_.get()));
+  }
+
+  napi_value Settle(napi_env env) override { return status.ok() ? MakeOutputs(env, outputs_) : nullptr; }
+
+ private:
+  SessionHandle* const handle_;
+  const int64_t run_id_;
+  Napi::ObjectReference pins_;
+  const std::shared_ptr<InferSession> session_;  // before the outputs, whose blocks it allocated
+  const ort::OwnedRunOptions options_;
+  std::vector<InputTensor> inputs_;
+  const std::vector<std::string> output_names_;
+  std::vector<OutputTensor> outputs_;
+  std::atomic<bool> cancelled_{false};
+};
+
+Napi::Function SessionHandle::Define(Napi::Env env) {
+  return DefineClass(
+      env, "InferSession",
+      {InstanceAccessor<&SessionHandle::Inputs>("inputs"),
+       InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
+       InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::Cancel>("cancel"),
+       InstanceMethod<&SessionHandle::Release>("release")});
+}
+
+void SessionHandle::Adopt(std::unique_ptr<InferSession> session, std::shared_ptr<Background> background) {
+  session_ = {session.release(), [background = std::move(background)](InferSession* last) {
+                background->Run([last] {
+                  delete last;
+                  TrimHeapSoon();
+                });
+              }};
+}
+
+InferSession& SessionHandle::Require(const Napi::CallbackInfo& info) {
+  if (!session_)
+    Environment::Of(info.Env()).Throw(Status::Error("ERR_CLOSED", "the session has been released"));
+  return *session_;
+}
+
+Napi::Value SessionHandle::Inputs(const Napi::CallbackInfo& info) {
+  return DescribeValues(info.Env(), Require(info).inputs());
+}
+
+Napi::Value SessionHandle::Outputs(const Napi::CallbackInfo& info) {
+  return DescribeValues(info.Env(), Require(info).outputs());
+}
+
+Napi::Value SessionHandle::Bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->bytes()) : 0);
+}
+
+Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
+  Require(info);
+  int64_t run_id = Int64Argument(info, 0, "a number that names the run");
+  RequireShape(info, !runs_.contains(run_id), "a number that names no other run in flight");
+  RequireShape(info, info.Length() == 3 && info[1].IsArray() && info[2].IsArray(),
+               "feeds and names of outputs");
+  std::vector<std::string> names;
+  auto wanted = info[2].As<Napi::Array>();
+  for (uint32_t i = 0; i < wanted.Length(); ++i) {
+    Napi::Value name = wanted[i];
+    RequireShape(info, name.IsString(), "names of outputs");
+    names.push_back(name.As<Napi::String>().Utf8Value());
+  }
+  auto pins = Napi::Array::New(info.Env());
+  pins[0u] = info.This();
+  std::vector<InputTensor> inputs = ReadInputs(info, info[1].As<Napi::Array>(), pins);
+  ort::RunOptions* options = nullptr;
+  Environment& environment = Environment::Of(info.Env());
+  if (Status status = CheckOrt(ort::CreateRunOptions(&options)); !status.ok()) environment.Throw(status);
+  auto task = std::make_unique<RunTask>(this, run_id, session_, ort::OwnedRunOptions(options),
+                                        std::move(inputs), std::move(names), pins);
+  runs_[run_id] = task.get();
+  return environment.Start(std::move(task));
+}
+
+void SessionHandle::Cancel(const Napi::CallbackInfo& info) {
+  auto run = runs_.find(Int64Argument(info, 0, "the number of a run"));
+  if (run != runs_.end()) run->second->Cancel();
+}
+
+void SessionHandle::Release(const Napi::CallbackInfo&) { session_.reset(); }
+
+}  // namespace spillway

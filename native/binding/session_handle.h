@@ -1,0 +1,40 @@
+// A loaded graph as JavaScript holds it: src/contract/infer.ts, InferSession.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <unordered_map>
+
+#include "binding/environment.h"
+#include "infer/session.h"
+
+namespace spillway {
+
+class RunTask;
+
+class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  // Empty until Adopt(): the completion of a load makes the object first.
+  explicit SessionHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+  // Takes the session; the last of this handle and its runs releases it, on a thread of ours.
+  void Adopt(std::unique_ptr<InferSession> session, std::shared_ptr<Background> background);
+  void Forget(int64_t run_id) { runs_.erase(run_id); }
+
+ private:
+  Napi::Value Inputs(const Napi::CallbackInfo& info);
+  Napi::Value Outputs(const Napi::CallbackInfo& info);
+  Napi::Value Bytes(const Napi::CallbackInfo& info);
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  void Cancel(const Napi::CallbackInfo& info);
+  void Release(const Napi::CallbackInfo& info);
+  InferSession& Require(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<InferSession> session_;
+  std::unordered_map<int64_t, RunTask*> runs_;  // those whose promise is pending
+};
+
+}  // namespace spillway

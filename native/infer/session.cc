@@ -1,0 +1,234 @@
+#include "infer/session.h"
+
+#include <system_error>
+#include <thread>
+
+#include "infer/library.h"
+
+namespace spillway {
+namespace {
+
+// Runs a list of fallible steps in order; the first failure ends it.
+#define RETURN_IF_FAILED(expression)                               \
+  do {                                                             \
+    if (Status failed = (expression); !failed.ok()) return failed; \
+  } while (false)
+
+// The session's own pool, made by us so that each thread knows the session it allocates for.
+void* CreatePoolThread(void* options, void (*work)(void*), void* argument) {
+  auto memory = *static_cast<std::shared_ptr<SessionMemory>*>(options);
+  try {
+    return new std::thread([memory = std::move(memory), work, argument] {
+      JoinSessionPool(memory);
+      work(argument);
+    });
+  } catch (const std::exception&) {
+    return nullptr;  // ONNX Runtime turns it into a status
+  }
+}
+
+void JoinPoolThread(void* handle) {
+  std::unique_ptr<std::thread> thread(static_cast<std::thread*>(handle));
+  thread->join();
+}
+
+Status AppendCuda(ort::SessionOptions* options) {
+  ort::CudaOptions* raw = nullptr;
+  RETURN_IF_FAILED(CheckOrt(ort::CreateCUDAProviderOptions(&raw), "ERR_DEVICE_UNAVAILABLE"));
+  ort::OwnedCudaOptions cuda(raw);
+  const char* keys[] = {"device_id", "arena_extend_strategy"};
+  const char* values[] = {"0", "kSameAsRequested"};
+  RETURN_IF_FAILED(CheckOrt(ort::UpdateCUDAProviderOptions(raw, keys, values, 2), "ERR_DEVICE_UNAVAILABLE"));
+  return CheckOrt(ort::SessionOptionsAppendExecutionProvider_CUDA_V2(options, raw), "ERR_DEVICE_UNAVAILABLE");
+}
+
+Status AppendDevice(const std::string& device, ort::SessionOptions* options) {
+  if (device == "cuda") return AppendCuda(options);
+  if (device == "webgpu")
+    return CheckOrt(ort::SessionOptionsAppendExecutionProvider(options, "WebGPU", nullptr, nullptr, 0),
+                    "ERR_DEVICE_UNAVAILABLE");
+  return Status::Ok();
+}
+
+// Whether a failed creation says that the graph, and not the device, is at fault.
+bool BlamesGraph(int code) {
+  return code == ort::kInvalidProtobuf || code == ort::kInvalidGraph || code == ort::kNoSuchFile;
+}
+
+Status ReadShape(const ort::TensorInfo* info, ort::ElementType* type, std::vector<int64_t>* dims) {
+  size_t count = 0;
+  RETURN_IF_FAILED(CheckOrt(ort::GetTensorElementType(info, type)));
+  RETURN_IF_FAILED(CheckOrt(ort::GetDimensionsCount(info, &count)));
+  dims->resize(count);
+  return CheckOrt(ort::GetDimensions(info, dims->data(), count));
+}
+
+template <typename NameEntry, typename TypeEntry>
+Status ReadValueInfo(const ort::Session* session, size_t index, NameEntry get_name, TypeEntry get_type,
+                     ValueInfo* value) {
+  ort::Allocator* allocator = nullptr;
+  char* name = nullptr;
+  RETURN_IF_FAILED(CheckOrt(ort::GetAllocatorWithDefaultOptions(&allocator)));
+  RETURN_IF_FAILED(CheckOrt(get_name(session, index, allocator, &name)));
+  value->name = name;
+  RETURN_IF_FAILED(CheckOrt(ort::AllocatorFree(allocator, name)));
+
+  ort::TypeInfo* raw = nullptr;
+  RETURN_IF_FAILED(CheckOrt(get_type(session, index, &raw)));
+  ort::OwnedTypeInfo type(raw);
+  const ort::TensorInfo* tensor = nullptr;  // belongs to `type`
+  RETURN_IF_FAILED(CheckOrt(ort::CastTypeInfoToTensorInfo(raw, &tensor)));
+  if (!tensor) {
+    value->type = ort::kUndefined;
+    return Status::Ok();
+  }
+  RETURN_IF_FAILED(ReadShape(tensor, &value->type, &value->dims));
+  std::vector<const char*> symbols(value->dims.size());
+  RETURN_IF_FAILED(CheckOrt(ort::GetSymbolicDimensions(tensor, symbols.data(), symbols.size())));
+  for (const char* symbol : symbols) value->symbols.emplace_back(symbol ? symbol : "");
+  return Status::Ok();
+}
+
+Status MakeStrings(const InputTensor& input, ort::Value** value) {
+  RETURN_IF_FAILED(CheckOrt(ort::CreateTensorAsOrtValue(ChargingAllocator(), input.dims.data(),
+                                                        input.dims.size(), ort::kString, value)));
+  std::vector<const char*> pointers;
+  for (const std::string& text : input.strings) pointers.push_back(text.c_str());
+  return CheckOrt(ort::FillStringTensor(*value, pointers.data(), pointers.size()));
+}
+
+Status MakeInput(const InputTensor& input, ort::OwnedValue* owned) {
+  ort::Value* value = nullptr;
+  Status status = input.type == ort::kString ? MakeStrings(input, &value)
+                                             : CheckOrt(ort::CreateTensorWithDataAsOrtValue(
+                                                   HostMemory(), input.data, input.bytes, input.dims.data(),
+                                                   input.dims.size(), input.type, &value));
+  owned->reset(value);
+  return status;
+}
+
+Status ReadStrings(OutputTensor* output) {
+  size_t bytes = 0;
+  RETURN_IF_FAILED(CheckOrt(ort::GetStringTensorDataLength(output->value.get(), &bytes)));
+  output->text.resize(bytes);
+  output->offsets.resize(output->elements);
+  if (output->elements == 0) return Status::Ok();
+  return CheckOrt(ort::GetStringTensorContent(output->value.get(), output->text.data(), bytes,
+                                              output->offsets.data(), output->elements));
+}
+
+Status ReadOutput(const std::string& name, OutputTensor* output) {
+  auto kind = ort::kTensorValue;
+  if (output->value) RETURN_IF_FAILED(CheckOrt(ort::GetValueType(output->value.get(), &kind)));
+  if (!output->value || kind != ort::kTensorValue)
+    return Status::Error("ERR_INVALID_ARGUMENT", "expected a tensor in output '" + name +
+                                                     "' but the graph made a sequence, a map or nothing");
+  ort::TensorInfo* raw = nullptr;
+  RETURN_IF_FAILED(CheckOrt(ort::GetTensorTypeAndShape(output->value.get(), &raw)));
+  ort::OwnedTensorInfo info(raw);
+  RETURN_IF_FAILED(ReadShape(raw, &output->type, &output->dims));
+  RETURN_IF_FAILED(CheckOrt(ort::GetTensorShapeElementCount(raw, &output->elements)));
+  if (output->type == ort::kString) return ReadStrings(output);
+  return CheckOrt(ort::GetTensorMutableData(output->value.get(), &output->data));
+}
+
+}  // namespace
+
+Status InferSession::Configure(const LoadPlan& plan, ort::SessionOptions* options) {
+  const std::pair<const char*, const char*> entries[] = {
+      {"session.use_env_allocators", "1"},
+      {"session.intra_op.allow_spinning", "0"},
+      {"session.inter_op.allow_spinning", "0"},
+      {"session.model_external_initializers_file_folder_path", plan.folder.c_str()},
+  };
+  for (auto [key, value] : entries)
+    RETURN_IF_FAILED(CheckOrt(ort::AddSessionConfigEntry(options, key, value)));
+  RETURN_IF_FAILED(CheckOrt(ort::SetSessionExecutionMode(options, ort::kSequential)));
+  RETURN_IF_FAILED(CheckOrt(ort::SetSessionGraphOptimizationLevel(options, ort::kAllOptimizations)));
+  RETURN_IF_FAILED(CheckOrt(ort::SetSessionLogSeverityLevel(options, ort::kFatal)));
+  RETURN_IF_FAILED(CheckOrt(ort::SetIntraOpNumThreads(options, plan.threads)));
+  RETURN_IF_FAILED(CheckOrt(ort::SetInterOpNumThreads(options, 1)));
+  // No arena, no planned block per shape: what a run took is given back when the run ends.
+  RETURN_IF_FAILED(CheckOrt(ort::DisableCpuMemArena(options)));
+  RETURN_IF_FAILED(CheckOrt(ort::DisableMemPattern(options)));
+  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomCreateThreadFn(options, CreatePoolThread)));
+  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomThreadCreationOptions(options, &memory_)));
+  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomJoinThreadFn(options, JoinPoolThread)));
+  return AppendDevice(plan.device, options);
+}
+
+Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
+                          const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
+  if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
+  std::unique_ptr<InferSession> self(new InferSession());
+  ort::SessionOptions* raw = nullptr;
+  RETURN_IF_FAILED(CheckOrt(ort::CreateSessionOptions(&raw)));
+  ort::OwnedSessionOptions options(raw);
+  RETURN_IF_FAILED(self->Configure(plan, raw));
+
+  AllocationScope scope(ModelsAccount(), self->memory_, &cancelled);
+  ort::Session* session = nullptr;
+  ort::Failure* failure =
+      ort::CreateSessionFromArray(InferLibrary::Global().environment(), model, bytes, raw, &session);
+  self->session_.reset(session);
+  bool blames_graph = !failure || plan.device == "cpu" || BlamesGraph(ort::GetErrorCode(failure));
+  Status status = CheckOrt(failure, blames_graph ? "ERR_MODEL_REJECTED" : "ERR_DEVICE_UNAVAILABLE");
+  if (!status.ok() && cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
+  if (!status.ok() && scope.refused) return RefusedStatus("loading the graph", scope.account, scope.refused);
+  RETURN_IF_FAILED(status);
+  RETURN_IF_FAILED(self->Describe());
+  *out = std::move(self);
+  return Status::Ok();
+}
+
+Status InferSession::Describe() {
+  size_t inputs = 0, outputs = 0;
+  RETURN_IF_FAILED(CheckOrt(ort::SessionGetInputCount(session_.get(), &inputs)));
+  RETURN_IF_FAILED(CheckOrt(ort::SessionGetOutputCount(session_.get(), &outputs)));
+  inputs_.resize(inputs);
+  outputs_.resize(outputs);
+  for (size_t i = 0; i < inputs; ++i)
+    RETURN_IF_FAILED(ReadValueInfo(session_.get(), i, ort::SessionGetInputName, ort::SessionGetInputTypeInfo,
+                                   &inputs_[i]));
+  for (size_t i = 0; i < outputs; ++i)
+    RETURN_IF_FAILED(ReadValueInfo(session_.get(), i, ort::SessionGetOutputName,
+                                   ort::SessionGetOutputTypeInfo, &outputs_[i]));
+  return Status::Ok();
+}
+
+Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std::string>& output_names,
+                         ort::RunOptions* options, const std::atomic<bool>& cancelled,
+                         std::vector<OutputTensor>* outputs) {
+  AllocationScope scope(InferAccount(), memory_, &cancelled);
+  std::vector<ort::OwnedValue> values(inputs.size());
+  std::vector<const ort::Value*> feeds;
+  std::vector<const char*> feed_names, fetch_names;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Status status = MakeInput(inputs[i], &values[i]);
+    if (!status.ok() && scope.refused) return RefusedStatus("an input", scope.account, scope.refused);
+    RETURN_IF_FAILED(status);
+    feeds.push_back(values[i].get());
+    feed_names.push_back(inputs[i].name.c_str());
+  }
+  for (const std::string& name : output_names) fetch_names.push_back(name.c_str());
+  std::vector<ort::Value*> fetches(output_names.size(), nullptr);
+
+  memory_->EnterRun(options);
+  ort::Failure* failure = ort::Run(session_.get(), options, feed_names.data(), feeds.data(), feeds.size(),
+                                   fetch_names.data(), fetch_names.size(), fetches.data());
+  memory_->LeaveRun(options);
+  outputs->resize(fetches.size());
+  for (size_t i = 0; i < fetches.size(); ++i) (*outputs)[i].value.reset(fetches[i]);
+
+  if (failure) {
+    bool argument = ort::GetErrorCode(failure) == ort::kInvalidArgument;
+    Status status = CheckOrt(failure, argument ? "ERR_INVALID_ARGUMENT" : "ERR_ENGINE");
+    if (cancelled) return Status::Error("ERR_ABORTED", "the run was cancelled");
+    int64_t refused = scope.refused ? scope.refused : memory_->overdrawn.load();
+    return refused ? RefusedStatus("the run", scope.account, refused) : status;
+  }
+  for (size_t i = 0; i < outputs->size(); ++i) RETURN_IF_FAILED(ReadOutput(output_names[i], &(*outputs)[i]));
+  return Status::Ok();
+}
+
+}  // namespace spillway

@@ -1,0 +1,77 @@
+// A graph loaded from its bytes, and its runs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "infer/allocator.h"
+#include "infer/ort_api.h"
+
+namespace spillway {
+
+struct LoadPlan {
+  std::string folder;  // external data is looked for here and nowhere else
+  std::string device;  // "cpu", "cuda" or "webgpu"
+  int threads;
+};
+
+// An input or output of the graph. A free dimension is -1, with its name (or "") in `symbols`.
+struct ValueInfo {
+  std::string name;
+  ort::ElementType type;  // kUndefined where the value is not a tensor
+  std::vector<int64_t> dims;
+  std::vector<std::string> symbols;
+};
+
+// The caller keeps `data` alive and unchanged until the run has ended.
+struct InputTensor {
+  std::string name;
+  ort::ElementType type;
+  std::vector<int64_t> dims;
+  void* data;
+  size_t bytes;
+  std::vector<std::string> strings;  // instead of `data` where `type` is kString
+};
+
+struct OutputTensor {
+  ort::ElementType type;
+  std::vector<int64_t> dims;
+  size_t elements;
+  ort::OwnedValue value;
+  void* data;                   // inside `value`; null for strings
+  std::string text;             // all strings, one after another
+  std::vector<size_t> offsets;  // where each string begins in `text`
+};
+
+class InferSession {
+ public:
+  // ERR_MODEL_REJECTED with the reason where the graph cannot be loaded, ERR_DEVICE_UNAVAILABLE where the
+  // device is to blame, ERR_OUT_OF_MEMORY where the ledger refused, ERR_ABORTED once `cancelled` has taken
+  // effect.
+  static Status Load(const void* model, size_t bytes, const LoadPlan& plan,
+                     const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* session);
+
+  const std::vector<ValueInfo>& inputs() const { return inputs_; }
+  const std::vector<ValueInfo>& outputs() const { return outputs_; }
+  int64_t bytes() const { return memory_->bytes.load(std::memory_order_relaxed); }
+
+  // Runs may overlap. `options` is the caller's, who may set terminate on it from another thread.
+  Status Run(std::vector<InputTensor>& inputs, const std::vector<std::string>& output_names,
+             ort::RunOptions* options, const std::atomic<bool>& cancelled,
+             std::vector<OutputTensor>* outputs);
+
+ private:
+  InferSession() = default;
+  Status Configure(const LoadPlan& plan, ort::SessionOptions* options);
+  Status Describe();
+
+  // Before the session, which refers to it from its threads and blocks until it is released.
+  std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
+  ort::OwnedSession session_;
+  std::vector<ValueInfo> inputs_, outputs_;
+};
+
+}  // namespace spillway

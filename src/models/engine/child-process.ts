@@ -1,0 +1,160 @@
+// The stock engine's child process: one request, one answer; whatever ends it rejects what was pending.
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { messageOf, SpillwayError } from '../../util/errors.js';
+import type { Greeting, Reply, Request } from './protocol.js';
+
+/** A request before it has its number. */
+export type Question = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
+type Answer = Extract<Reply, { value: unknown }>['value'];
+
+interface Pending {
+  resolve(value: Answer): void;
+  reject(reason: unknown): void;
+}
+
+// Run from the sources (tests), the child is the compiled one: Node 20 does not run TypeScript.
+const CHILD = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../../dist/models/engine/stock-child.js' : './stock-child.js',
+    import.meta.url,
+  ),
+);
+const KEPT_STDERR = 2000;
+
+/** A child with onnxruntime-node loaded. It keeps this process alive only while an answer is awaited. */
+export class StockChild {
+  readonly #process: ChildProcess;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #stderr = '';
+  #endReason: string | undefined;
+  #peakRssBytes = 0;
+  version = '';
+
+  private constructor() {
+    this.#process = fork(CHILD, [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#process.on('message', (reply: Reply) => this.#settle(reply));
+    this.#process.on('exit', (code, signal) => this.#end(`ended with ${signal ?? `exit code ${code}`}`));
+    this.#process.on('error', (error) => this.#end(messageOf(error)));
+    this.#process.stderr?.on('data', (text) => {
+      this.#stderr = (this.#stderr + String(text)).slice(-KEPT_STDERR);
+    });
+  }
+
+  /** Starts a child. Rejects with `ERR_ENGINE` where it cannot load onnxruntime-node. */
+  static async start(): Promise<StockChild> {
+    const child = new StockChild();
+    const greeting = await child.#greeting();
+    child.#hold();
+    if ('failure' in greeting) {
+      child.kill('onnxruntime-node did not load');
+      throw new SpillwayError(greeting.failure.code, greeting.failure.message);
+    }
+    child.version = greeting.version;
+    return child;
+  }
+
+  /** Why the child is gone, or undefined while it lives. */
+  get endReason(): string | undefined {
+    return this.#endReason;
+  }
+
+  /** Rejects with the child's own failure, or `ERR_ENGINE` if the child ends before it answers. */
+  ask(question: Question, id = this.nextId()): Promise<Answer> {
+    if (this.#endReason !== undefined) return Promise.reject(this.#goneError());
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#hold();
+      this.#process.send({ ...question, id }, (error) => {
+        if (error && this.#pending.delete(id)) reject(this.#goneError());
+      });
+    });
+  }
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  kill(reason: string): void {
+    this.#noteRss();
+    this.#process.kill('SIGKILL');
+    this.#end(reason);
+  }
+
+  rssBytes(): number {
+    return this.#endReason === undefined ? statusBytes(this.#process.pid, 'VmRSS') : 0;
+  }
+
+  peakRssBytes(): number {
+    this.#noteRss();
+    return this.#peakRssBytes;
+  }
+
+  async #greeting(): Promise<Greeting> {
+    return new Promise((resolve, reject) => {
+      this.#process.once('message', (greeting: Greeting) => {
+        this.#process.off('exit', onExit);
+        resolve(greeting);
+      });
+      const onExit = () => reject(this.#goneError());
+      this.#process.once('exit', onExit);
+      this.#process.once('error', onExit);
+    });
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    if (!pending) return; // the greeting, or the answer to a run that was given up
+    this.#pending.delete(reply.id);
+    this.#noteRss();
+    this.#hold();
+    if ('failure' in reply) pending.reject(new SpillwayError(reply.failure.code, reply.failure.message));
+    else pending.resolve(reply.value);
+  }
+
+  #end(reason: string): void {
+    if (this.#endReason !== undefined) return;
+    this.#endReason = reason;
+    for (const { reject } of this.#pending.values()) reject(this.#goneError());
+    this.#pending.clear();
+    this.#hold();
+  }
+
+  #goneError(): SpillwayError {
+    const last = this.#stderr.trim().split('\n').at(-1);
+    return new SpillwayError(
+      'ERR_ENGINE',
+      `the child process that runs the model ${this.#endReason ?? 'does not answer'}${last ? `: ${last}` : ''}`,
+    );
+  }
+
+  /** Keeps this process alive exactly while something is awaited. */
+  #hold(): void {
+    const held = this.#pending.size > 0;
+    const { channel, stderr } = this.#process;
+    for (const handle of [this.#process, channel, stderr as { ref?(): void; unref?(): void } | null])
+      if (held) handle?.ref?.();
+      else handle?.unref?.();
+  }
+
+  /** Read at every answer: the figure is gone once the process is. */
+  #noteRss(): void {
+    if (this.#endReason !== undefined) return;
+    this.#peakRssBytes = Math.max(this.#peakRssBytes, statusBytes(this.#process.pid, 'VmHWM'));
+  }
+}
+
+function statusBytes(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0; // it has just ended, or this system has no /proc
+  }
+}

@@ -1,0 +1,30 @@
+// ONNX Runtime driven by the addon: runs off the JavaScript thread, exact bytes, cancellation in mid-run.
+import type { LoadPlan } from '../../contract/index.js';
+import { native, requireCapability } from '../../native/load.js';
+import { SpillwayError } from '../../util/errors.js';
+import type { EngineChoice, EngineSession } from './engine.js';
+import { onnxruntimeLibrary } from './onnxruntime.js';
+
+/**
+ * Opens the library and returns the engine over it. Throws `ERR_NATIVE_UNAVAILABLE`, `ERR_MISSING_DEPENDENCY`,
+ * or `ERR_ENGINE` where another version of the library is in the way.
+ */
+export function openNativeEngine(): EngineChoice {
+  requireCapability('infer', 'the native engine');
+  const { infer } = native();
+  if (!infer) throw new SpillwayError('ERR_NATIVE_UNAVAILABLE', 'the addon was built without inference');
+  const library = onnxruntimeLibrary();
+  const { version, reused } = infer.open(library);
+  return {
+    engine: {
+      name: 'native',
+      version,
+      load: async (model: Uint8Array, plan: LoadPlan) =>
+        Object.assign(await infer.load(model, plan), { lost: false }) as EngineSession,
+      close: async () => undefined,
+      childRssBytes: () => 0,
+      peakChildRssBytes: () => 0,
+    },
+    reason: reused ? 'the addon drives the library that was already mapped' : `the addon drives ${library}`,
+  };
+}

@@ -1,0 +1,170 @@
+// The child process of the stock engine: onnxruntime-node, whose runs block the thread that asks for them, and
+// which aborts its process when that thread is ended in mid-run. Here both are harmless.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { InferenceSession, OnnxValue, Tensor as StockTensor } from 'onnxruntime-node';
+import type { LoadPlan, Tensor, ValueInfo } from '../../contract/index.js';
+import { messageOf } from '../../util/errors.js';
+import { isTensorType } from '../tensors.js';
+import type { Failure, Feed, Greeting, LoadedGraph, Reply, Request } from './protocol.js';
+
+type Stock = typeof import('onnxruntime-node');
+
+const sessions = new Map<number, InferenceSession>();
+let lastSession = 0;
+
+/** Thrown on purpose, with the code the caller will see. */
+class Refusal extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+// Ctrl-C reaches the whole group; when to end is the parent's decision.
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit());
+start();
+
+function start(): void {
+  const stock = loadStock();
+  if (!stock) return;
+  // One after another: the binding starts a run in a later turn, and a release would overtake it.
+  let last = Promise.resolve();
+  process.on('message', (request: Request) => {
+    last = last.then(() => answer(stock, request));
+  });
+}
+
+function loadStock(): Stock | undefined {
+  try {
+    const require = createRequire(import.meta.url);
+    const stock = require('onnxruntime-node') as Stock;
+    stock.env.logLevel = 'fatal';
+    const { version } = require('onnxruntime-node/package.json') as { version: string };
+    send({ version });
+    return stock;
+  } catch (error) {
+    send({ failure: { code: 'ERR_ENGINE', message: oneLine(error) } });
+    return undefined;
+  }
+}
+
+async function answer(stock: Stock, request: Request): Promise<void> {
+  const { id } = request;
+  try {
+    if (request.kind === 'load') send({ id, value: await load(stock, request.model, request.plan) });
+    else if (request.kind === 'run')
+      send({ id, value: await run(stock, request.session, request.feeds, request.outputs) });
+    else send({ id, value: await release(request.session) });
+  } catch (error) {
+    const failure: Failure =
+      error instanceof Refusal ? error.failure : { code: 'ERR_ENGINE', message: oneLine(error) };
+    send({ id, failure });
+  }
+}
+
+async function load(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<LoadedGraph> {
+  const before = residentBytes();
+  const session = await create(stock, model, plan);
+  const number = ++lastSession;
+  sessions.set(number, session);
+  return {
+    session: number,
+    inputs: session.inputMetadata.map(describe),
+    outputs: session.outputMetadata.map(describe),
+    bytes: Math.max(0, residentBytes() - before),
+  };
+}
+
+async function create(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<InferenceSession> {
+  try {
+    return await stock.InferenceSession.create(model, {
+      executionProviders: [plan.device],
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: plan.threads,
+      interOpNumThreads: 1,
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+      logSeverityLevel: 4,
+      extra: {
+        session: {
+          model_external_initializers_file_folder_path: plan.folder,
+          intra_op: { allow_spinning: '0' },
+        },
+      },
+    });
+  } catch (error) {
+    const graph = plan.device === 'cpu' || /protobuf|invalid.?graph|no.?such.?file/i.test(messageOf(error));
+    throw new Refusal({
+      code: graph ? 'ERR_MODEL_REJECTED' : 'ERR_DEVICE_UNAVAILABLE',
+      message: oneLine(error),
+    });
+  }
+}
+
+async function run(
+  stock: Stock,
+  number: number,
+  feeds: readonly Feed[],
+  outputs: readonly string[],
+): Promise<Tensor[]> {
+  const session = sessions.get(number);
+  if (!session) throw new Refusal({ code: 'ERR_CLOSED', message: 'the session has been released' });
+  const values: Record<string, OnnxValue> = {};
+  for (const { name, tensor } of feeds) values[name] = toStock(stock, tensor);
+  const results = await session.run(values, [...outputs], { logSeverityLevel: 4 }).catch((error: unknown) => {
+    const argument = /invalid.?argument|invalid dimensions|invalid rank|unexpected input/i.test(
+      messageOf(error),
+    );
+    throw new Refusal({ code: argument ? 'ERR_INVALID_ARGUMENT' : 'ERR_ENGINE', message: oneLine(error) });
+  });
+  return outputs.map((name) => fromStock(name, results[name]));
+}
+
+async function release(number: number): Promise<null> {
+  const session = sessions.get(number);
+  sessions.delete(number);
+  await session?.release();
+  return null;
+}
+
+function toStock(stock: Stock, { type, data, dims }: Tensor): StockTensor {
+  // The union of element types is checked against `type` before it is sent.
+  return new stock.Tensor(type as 'float32', data as Float32Array, dims);
+}
+
+function fromStock(name: string, value: OnnxValue | undefined): Tensor {
+  const tensor = value as StockTensor | undefined;
+  if (!tensor || !isTensorType(tensor.type))
+    throw new Refusal({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: `expected a tensor in output '${name}' but the graph made a sequence, a map or nothing`,
+    });
+  const data = tensor.type === 'float16' ? float16Bits(tensor.data as Uint16Array) : tensor.data;
+  return { type: tensor.type, dims: tensor.dims, data: data as Tensor['data'] };
+}
+
+/** Where JavaScript has Float16Array the stock binding returns one; the contract is the bits. */
+function float16Bits(data: Uint16Array): Uint16Array {
+  return new Uint16Array(data.buffer, data.byteOffset, data.length);
+}
+
+function describe(value: InferenceSession.ValueMetadata): ValueInfo {
+  if (!value.isTensor) return { name: value.name, type: undefined, dims: [] };
+  const dims = value.shape.map((size) => (typeof size === 'number' && size < 0 ? '' : size));
+  return { name: value.name, type: isTensorType(value.type) ? value.type : undefined, dims };
+}
+
+function residentBytes(): number {
+  const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return Number(kilobytes ?? 0) * 1024;
+}
+
+function oneLine(error: unknown): string {
+  return messageOf(error).replaceAll(/\s+/g, ' ').trim();
+}
+
+function send(message: Greeting | Reply): void {
+  process.send?.(message);
+}

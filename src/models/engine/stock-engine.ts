@@ -1,0 +1,117 @@
+// The stock JavaScript binding, onnxruntime-node, in a child process of ours.
+//
+// In this process it would block the event loop for the length of every run, and an exit in mid-run would abort
+// the process. A child may be killed at any time, and its memory can be told apart.
+import type { LoadPlan, Tensor } from '../../contract/index.js';
+import { SpillwayError } from '../../util/errors.js';
+import { StockChild } from './child-process.js';
+import type { EngineChoice, EngineSession } from './engine.js';
+import { onnxruntimePackage } from './onnxruntime.js';
+import type { Feed, LoadedGraph } from './protocol.js';
+
+/** How long an abandoned run may keep the child busy before the child is killed. */
+const STUCK_MS = 30_000;
+
+/** Starts the child and returns the engine over it. Rejects with `ERR_MISSING_DEPENDENCY` or `ERR_ENGINE`. */
+export async function openStockEngine(reason: string): Promise<EngineChoice> {
+  onnxruntimePackage();
+  let current = await StockChild.start();
+  let starting: Promise<StockChild> | undefined;
+  let peak = 0;
+  let closed = false;
+
+  /** The living child, started anew where the last one ended. One start at a time. */
+  async function living(): Promise<StockChild> {
+    if (closed) throw new SpillwayError('ERR_CLOSED', 'the engine has been closed');
+    if (current.endReason === undefined) return current;
+    peak = Math.max(peak, current.peakRssBytes());
+    starting ??= StockChild.start().finally(() => {
+      starting = undefined;
+    });
+    current = await starting;
+    return current;
+  }
+
+  return {
+    engine: {
+      name: 'stock',
+      version: current.version,
+      load: async (model: Uint8Array, plan: LoadPlan) => {
+        const home = await living();
+        return new StockSession(home, (await home.ask({ kind: 'load', model, plan })) as LoadedGraph);
+      },
+      close: async () => {
+        closed = true;
+        current.kill('was closed');
+      },
+      childRssBytes: () => current.rssBytes(),
+      peakChildRssBytes: () => Math.max(peak, current.peakRssBytes()),
+    },
+    reason,
+  };
+}
+
+/** A graph in the child. */
+class StockSession implements EngineSession {
+  readonly #child: StockChild;
+  readonly #graph: LoadedGraph;
+  readonly #runs = new Map<number, { id: number; abort(): void }>();
+  #released = false;
+
+  constructor(child: StockChild, graph: LoadedGraph) {
+    this.#child = child;
+    this.#graph = graph;
+  }
+
+  get inputs() {
+    return this.#graph.inputs;
+  }
+
+  get outputs() {
+    return this.#graph.outputs;
+  }
+
+  get lost(): boolean {
+    return this.#child.endReason !== undefined;
+  }
+
+  bytes(): number {
+    return this.#released ? 0 : this.#graph.bytes;
+  }
+
+  async run(runId: number, feeds: readonly Feed[], outputs: readonly string[]): Promise<Tensor[]> {
+    if (this.#released) throw new SpillwayError('ERR_CLOSED', 'the session has been released');
+    const id = this.#child.nextId();
+    const aborted = new Promise<never>((_, reject) => {
+      const abort = () => reject(new SpillwayError('ERR_ABORTED', 'the run was cancelled'));
+      this.#runs.set(runId, { id, abort });
+    });
+    const answer = this.#child.ask({ kind: 'run', session: this.#graph.session, feeds, outputs }, id);
+    try {
+      return (await Promise.race([answer, aborted])) as Tensor[];
+    } finally {
+      this.#runs.delete(runId);
+      this.#watch(answer);
+    }
+  }
+
+  /** The stock binding cannot stop a run: its result is dropped when it comes. */
+  cancel(runId: number): void {
+    this.#runs.get(runId)?.abort();
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    const answer = this.#child.ask({ kind: 'release', session: this.#graph.session });
+    answer.catch(() => undefined); // a child that is gone holds nothing
+  }
+
+  /** Kills the child if a run nobody waits for any more never ends. */
+  #watch(answer: Promise<unknown>): void {
+    const timer = setTimeout(() => this.#child.kill('was stuck in a run that had been aborted'), STUCK_MS);
+    timer.unref();
+    const stop = () => clearTimeout(timer);
+    answer.then(stop, stop);
+  }
+}

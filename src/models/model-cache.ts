@@ -1,0 +1,244 @@
+// Loads each graph once, shares it, and counts who holds it.
+import * as v from 'valibot';
+import type { Device } from '../contract/index.js';
+import { native } from '../native/load.js';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { parseOptions } from '../util/options.js';
+import { deviceCandidates, type RejectedDevice } from './detect.js';
+import { openEngine } from './engine/choose-engine.js';
+import type { EngineChoice } from './engine/engine.js';
+import { type LoadedModel, Model } from './model.js';
+import { fromBytes, fromFile, type ModelBytes, stampOfFile } from './model-source.js';
+
+const optionsSchema = v.optional(
+  v.strictObject({
+    /** Where graphs run; `'auto'` tries cuda, webgpu and cpu, in this order. */
+    device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu']), 'auto'),
+    /** Threads of each session, the caller's included; the cores this process may use unless told. */
+    threads: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    /** What runs graphs; `'auto'` is the addon, else onnxruntime-node in a child process. */
+    engine: v.optional(v.picklist(['auto', 'native', 'stock']), 'auto'),
+  }),
+  {},
+);
+
+export type ModelCacheOptions = v.InferInput<typeof optionsSchema>;
+
+/** A graph: the path of its file, or its bytes. */
+export type ModelSource = string | Uint8Array;
+
+export interface ModelCacheStats {
+  /** Graphs loaded so far, and acquisitions that found theirs loaded or on its way. */
+  readonly loads: number;
+  readonly hits: number;
+  /** Bytes of all loaded graphs. */
+  readonly bytes: number;
+  readonly models: readonly {
+    readonly sha256: string;
+    readonly device: Device;
+    readonly bytes: number;
+    /** Holds not yet disposed of. */
+    readonly references: number;
+  }[];
+  readonly engine: { readonly name: string; readonly version: string; readonly reason: string } | undefined;
+  readonly childRssBytes: number;
+  readonly peakChildRssBytes: number;
+}
+
+export interface Preloaded {
+  readonly path: string;
+  readonly role: string;
+  readonly sha256: string;
+  readonly device: Device;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+interface Entry {
+  references: number;
+  readonly loading: Promise<LoadedModel>;
+  loaded: LoadedModel | undefined;
+}
+
+/**
+ * A cache of loaded graphs. The same content is loaded once, however often and from wherever it is acquired; the
+ * loads of one graph are one. It owns what it loaded: close it when done.
+ */
+export class ModelCache {
+  readonly #options: v.InferOutput<typeof optionsSchema>;
+  readonly #entries = new Map<string, Entry>();
+  readonly #reading = new Map<string, Promise<{ model: ModelBytes; stamp: string | undefined }>>();
+  readonly #known = new Map<string, { stamp: string; key: string }>();
+  #engine: Promise<EngineChoice> | undefined;
+  #choice: EngineChoice | undefined;
+  #loads = 0;
+  #hits = 0;
+  #closed = false;
+
+  /** Throws `ERR_INVALID_ARGUMENT`. Neither library nor driver is touched before the first acquisition. */
+  constructor(options?: ModelCacheOptions) {
+    this.#options = parseOptions(optionsSchema, options, 'ModelCache');
+  }
+
+  /**
+   * Loads a graph, or shares the one that is loaded. Dispose of the result when done.
+   *
+   * Rejects with `ERR_MODEL_REJECTED` where the file is no graph this ONNX Runtime can load,
+   * `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it, `ERR_OUT_OF_MEMORY` where the budget has no
+   * room for it, `ERR_MISSING_DEPENDENCY` without onnxruntime-node, `ERR_CLOSED` after close; and with the system's
+   * own code where the file cannot be read.
+   */
+  async acquire(source: ModelSource): Promise<Model> {
+    this.#assertOpen();
+    const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source) : undefined;
+    const known = loadedKey === undefined ? undefined : this.#live(loadedKey);
+    if (known) return this.#hold(known);
+    const model = typeof source === 'string' ? await this.#read(source) : fromBytes(source);
+    this.#assertOpen();
+    return this.#hold(this.#live(model.key) ?? this.#start(model));
+  }
+
+  /** Loads graphs ahead of their use, one after another, and says what each cost. They stay loaded. */
+  async preload(models: readonly { readonly path: string; readonly role: string }[]): Promise<Preloaded[]> {
+    const done: Preloaded[] = [];
+    for (const { path, role } of models) {
+      const start = performance.now();
+      using model = await this.acquire(path);
+      const { sha256, device, bytes } = model;
+      done.push({ path, role, sha256, device, bytes, ms: performance.now() - start });
+    }
+    return done;
+  }
+
+  stats(): ModelCacheStats {
+    const models = [...this.#entries.values()].flatMap(({ loaded, references }) =>
+      loaded
+        ? [{ sha256: loaded.sha256, device: loaded.device, bytes: loaded.session.bytes(), references }]
+        : [],
+    );
+    const engine = this.#choice?.engine;
+    return {
+      loads: this.#loads,
+      hits: this.#hits,
+      bytes: models.reduce((sum, { bytes }) => sum + bytes, 0),
+      models,
+      engine: engine && { name: engine.name, version: engine.version, reason: this.#choice?.reason ?? '' },
+      childRssBytes: engine?.childRssBytes() ?? 0,
+      peakChildRssBytes: engine?.peakChildRssBytes() ?? 0,
+    };
+  }
+
+  /** Releases the graphs that nobody holds. */
+  clear(): void {
+    for (const [key, entry] of this.#entries)
+      if (entry.references === 0 && entry.loaded) {
+        entry.loaded.session.release();
+        this.#entries.delete(key);
+      }
+  }
+
+  /** Releases every graph, once its runs in flight have ended, and ends the engine. Harmless when repeated. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.allSettled(entries.map(async ({ loading }) => (await loading).session.release()));
+    const choice = await this.#engine?.catch(() => undefined);
+    await choice?.engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #hold(entry: Entry): Promise<Model> {
+    entry.references++;
+    try {
+      const loaded = await entry.loading;
+      return new Model(loaded, () => entry.references--);
+    } catch (error) {
+      entry.references--;
+      throw error;
+    }
+  }
+
+  /** The entry of a graph that is loaded or loading, unless the process that held it is gone. */
+  #live(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.loaded?.session.lost) this.#entries.delete(key);
+    else if (entry) {
+      this.#hits++;
+      return entry;
+    }
+    return undefined;
+  }
+
+  #start(model: ModelBytes): Entry {
+    const entry: Entry = { references: 0, loading: this.#load(model), loaded: undefined };
+    this.#entries.set(model.key, entry);
+    entry.loading.then(
+      (loaded) => {
+        entry.loaded = loaded;
+      },
+      () => {
+        if (this.#entries.get(model.key) === entry) this.#entries.delete(model.key);
+      },
+    );
+    return entry;
+  }
+
+  async #load(model: ModelBytes): Promise<LoadedModel> {
+    this.#engine ??= openEngine(this.#options.engine);
+    const choice = await this.#engine.catch((error: unknown) => {
+      this.#engine = undefined;
+      throw error;
+    });
+    this.#choice = choice;
+    this.#loads++;
+    const { candidates, rejected } = deviceCandidates(this.#options.device);
+    return loadOnFirst(candidates, [...rejected], choice, model, this.#options.threads ?? native().cores());
+  }
+
+  async #read(file: string): Promise<ModelBytes> {
+    let reading = this.#reading.get(file);
+    if (!reading) {
+      reading = fromFile(file).finally(() => this.#reading.delete(file));
+      this.#reading.set(file, reading);
+    }
+    const { model, stamp } = await reading;
+    if (stamp === undefined) this.#known.delete(file);
+    else this.#known.set(file, { stamp, key: model.key });
+    return model;
+  }
+
+  /** The key of a file read before, if it is still the same by its stamp and still loaded. */
+  async #keyIfUnchanged(file: string): Promise<string | undefined> {
+    const known = this.#known.get(file);
+    if (!known || !this.#entries.has(known.key)) return undefined;
+    return (await stampOfFile(file)) === known.stamp ? known.key : undefined;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'the model cache has been closed');
+  }
+}
+
+/** Tries each device for real, best first; the reasons of those that failed go into the result. */
+async function loadOnFirst(
+  candidates: readonly Device[],
+  rejected: RejectedDevice[],
+  choice: EngineChoice,
+  { bytes, sha256, folder }: ModelBytes,
+  threads: number,
+): Promise<LoadedModel> {
+  for (const [index, device] of candidates.entries()) {
+    try {
+      const session = await choice.engine.load(bytes, { folder, device, threads });
+      return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
+    } catch (error) {
+      if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;
+      rejected.push({ device, reason: messageOf(error) });
+    }
+  }
+  throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
+}

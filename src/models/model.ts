@@ -1,0 +1,119 @@
+// A loaded graph as its users hold it.
+import type { Device, Tensor, ValueInfo } from '../contract/index.js';
+import { SpillwayError } from '../util/errors.js';
+import type { RejectedDevice } from './detect.js';
+import type { EngineChoice, EngineSession } from './engine/engine.js';
+import { checkFeeds, checkOutputs } from './tensors.js';
+
+/** What a load made; shared by all who acquired the same graph. */
+export interface LoadedModel {
+  readonly sha256: string;
+  readonly device: Device;
+  /** Devices that were tried or looked at before this one, and why they do not serve. */
+  readonly rejected: readonly RejectedDevice[];
+  readonly choice: EngineChoice;
+  readonly session: EngineSession;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+}
+
+export interface RunOptions {
+  /** Stops the run between two nodes of the graph; the promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Names of the outputs to compute and return; all unless told. */
+  readonly outputs?: readonly string[] | undefined;
+}
+
+// One series for all sessions: a session only asks that no two of its own runs in flight share a number.
+let lastRun = 0;
+
+/**
+ * One hold on a loaded graph. Dispose it when done; the graph itself stays loaded until its cache is cleared.
+ * Runs may overlap, also those of other holds.
+ */
+export class Model implements Disposable {
+  readonly #loaded: LoadedModel;
+  #drop: (() => void) | undefined;
+
+  /** Called by the cache; `drop` gives the hold back. */
+  constructor(loaded: LoadedModel, drop: () => void) {
+    this.#loaded = loaded;
+    this.#drop = drop;
+  }
+
+  /** Hexadecimal digest of the graph's file. */
+  get sha256(): string {
+    return this.#loaded.sha256;
+  }
+
+  get device(): Device {
+    return this.#loaded.device;
+  }
+
+  /** Devices that were passed over for this graph, and why. */
+  get rejected(): readonly RejectedDevice[] {
+    return this.#loaded.rejected;
+  }
+
+  /** What runs the graph, and why it was chosen. */
+  get engine(): { readonly name: 'native' | 'stock'; readonly version: string; readonly reason: string } {
+    const { engine, reason } = this.#loaded.choice;
+    return { name: engine.name, version: engine.version, reason };
+  }
+
+  get inputNames(): string[] {
+    return this.#loaded.inputs.map(({ name }) => name);
+  }
+
+  get outputNames(): string[] {
+    return this.#loaded.outputs.map(({ name }) => name);
+  }
+
+  get inputMetadata(): readonly ValueInfo[] {
+    return this.#loaded.inputs;
+  }
+
+  get outputMetadata(): readonly ValueInfo[] {
+    return this.#loaded.outputs;
+  }
+
+  /** Bytes the graph holds now, of all its holds together; runs in flight included. */
+  get bytes(): number {
+    return this.#loaded.session.bytes();
+  }
+
+  /**
+   * Runs the graph off the JavaScript thread. The elements of `feeds` are read in place: neither change nor
+   * transfer them until the promise settles. The outputs are the caller's.
+   *
+   * Rejects with `ERR_INVALID_ARGUMENT` for feeds that do not fit, `ERR_OUT_OF_MEMORY` where the budget has no room
+   * for the run (a smaller batch may fit), `ERR_ENGINE` where a node fails, `ERR_CLOSED` after disposal.
+   */
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    { signal, outputs }: RunOptions = {},
+  ): Promise<Record<string, Tensor>> {
+    if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
+    signal?.throwIfAborted();
+    const { session } = this.#loaded;
+    const pairs = checkFeeds(this.#loaded.inputs, feeds);
+    const names = checkOutputs(this.outputNames, outputs);
+    const runId = ++lastRun;
+    const abort = () => session.cancel(runId);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const tensors = await session.run(runId, pairs, names);
+      return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Gives the hold back. Runs in flight go on. Harmless when repeated. */
+  [Symbol.dispose](): void {
+    this.#drop?.();
+    this.#drop = undefined;
+  }
+}

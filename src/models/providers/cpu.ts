@@ -1,0 +1,4 @@
+import type { Provider } from './provider.js';
+
+/** The processor: always there. */
+export const cpu: Provider = { device: 'cpu', unavailable: () => undefined };
