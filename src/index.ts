@@ -9,7 +9,8 @@ export {
 } from './memory/manager.js';
 export { Reservation } from './memory/reservation.js';
 export { detectDevice } from './models/detect.js';
-export { type Model, ModelCache } from './models/model-cache.js';
+export type { Model } from './models/model.js';
+export { ModelCache } from './models/model-cache.js';
 export { type NativeReport, nativeReport } from './native/load.js';
 export type { Progress } from './pipeline/meter.js';
 export type { Run, RunStats } from './pipeline/run.js';

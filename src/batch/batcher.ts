@@ -128,12 +128,18 @@ function stack(name: string, items: readonly Item[]): Tensor {
       dims,
       data: items.flatMap((item) => tensorOf(item, name).data as readonly string[]),
     };
-  const data = new (first.data.constructor as new (length: number) => Numeric)(
-    items.length * first.data.length,
-  );
+  const data = emptyLike(first.data, items.length * first.data.length);
   for (const [i, item] of items.entries())
     (data as Uint8Array).set(tensorOf(item, name).data as Uint8Array, i * first.data.length);
   return { type: first.type, dims, data };
+}
+
+/** A Buffer is a Uint8Array whose constructor must not be used. */
+function emptyLike(data: Numeric, length: number): Numeric {
+  const Elements = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (
+    length: number,
+  ) => Numeric;
+  return new Elements(length);
 }
 
 function tensorOf(item: Item, name: string): Tensor {

@@ -25,6 +25,8 @@ export interface NativeSide {
   openScanner(plan: ScanPlan): Scanner;
   /** Gives free pages of the C heap back to the system, off this thread. Present where `trim` is a capability. */
   trim?(): Promise<void>;
+  /** Bounds how many arenas the C heap keeps free pages in. Present where `trim` is a capability. */
+  limitArenas?(): void;
   /** Ends all work in flight of this environment and waits for it; called before the process exits. */
   stop(): void;
 }

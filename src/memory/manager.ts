@@ -37,6 +37,8 @@ export interface MemorySnapshot {
 interface Waiter {
   readonly name: string;
   readonly bytes: number;
+  /** `performance.now()` when it began to wait. */
+  readonly since: number;
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -64,7 +66,9 @@ export class MemoryManager implements Disposable {
   /** What was there beyond the accounts when this manager was made: it never takes less than that. */
   readonly #base: number;
   #floor: number;
-  #trimmed = false;
+  #trimming: Promise<void> | undefined;
+  /** When the last trim that has ended began. */
+  #trimmedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -82,6 +86,7 @@ export class MemoryManager implements Disposable {
     this.#parent = this.#isRoot ? 0 : this.#ledger.account(`manager-${serial++}`, 0);
     this.#unmanaged = this.#ledger.account(UNMANAGED, 0);
     this.#ledger.setLimit(this.#parent, this.budget);
+    native().limitArenas?.();
     this.#base = this.#beyond();
     this.#floor = this.#base;
     this.measure();
@@ -111,7 +116,7 @@ export class MemoryManager implements Disposable {
     const taken = this.tryReserve(account, size);
     if (taken) return taken;
     const bytes = parseSize(size, 'size');
-    if (bytes > this.capacity) throw this.#exceeded(account, bytes);
+    if (bytes > this.capacity) throw this.#exceeded(account, bytes, this.capacity);
     return new Promise<Reservation>((resolve, reject) => {
       const onAbort = () => {
         this.#queue.splice(this.#queue.indexOf(waiter), 1);
@@ -122,6 +127,7 @@ export class MemoryManager implements Disposable {
       const waiter: Waiter = {
         name: account,
         bytes,
+        since: performance.now(),
         resolve: (reservation) => {
           settled();
           resolve(reservation);
@@ -214,35 +220,31 @@ export class MemoryManager implements Disposable {
   /** Serves who waits, first come first served; a head that cannot fit even into an idle job is refused. */
   #serve(): void {
     clearTimeout(this.#timer);
-    while (!this.#closed) {
-      const head = this.#queue[0];
-      if (!head) return;
+    for (let head = this.#queue[0]; head && !this.#closed; head = this.#queue[0]) {
       this.measure();
       const taken = this.#take(head.name, head.bytes);
-      if (taken) {
-        this.#queue.shift();
-        this.#trimmed = false;
-        head.resolve(taken);
-      } else if (this.#live > 0) {
+      const trimmed = this.#trimmedAt > head.since;
+      if (!taken && (this.#live > 0 || !trimmed)) {
+        if (!trimmed) this.#trim();
         this.#timer = setTimeout(() => this.#serve(), RECHECK_MS);
         return;
-      } else if (!this.#trimmed) {
-        void this.#trim();
-        return;
-      } else {
-        this.#queue.shift();
-        this.#trimmed = false;
-        head.reject(this.#exceeded(head.name, head.bytes));
       }
+      this.#queue.shift();
+      if (taken) head.resolve(taken);
+      else head.reject(this.#exceeded(head.name, head.bytes, this.budget - this.#ledger.held(0)));
     }
   }
 
-  /** The last resort before a refusal: collects garbage, whose buffers hold memory, and returns free pages. */
-  async #trim(): Promise<void> {
+  /** Before anyone waits long or is refused: collects garbage, whose buffers hold memory, and returns free pages. */
+  #trim(): void {
+    if (this.#trimming) return;
+    const since = performance.now();
     collectGarbage();
-    await native().trim?.();
-    this.#trimmed = true;
-    this.#serve();
+    this.#trimming = (native().trim?.() ?? Promise.resolve()).then(() => {
+      this.#trimmedAt = since;
+      this.#trimming = undefined;
+      this.#serve();
+    });
   }
 
   #used(): number {
@@ -266,10 +268,10 @@ export class MemoryManager implements Disposable {
     return host.bytes - this.#unmanagedBytes();
   }
 
-  #exceeded(account: string, bytes: number): SpillwayError {
+  #exceeded(account: string, bytes: number, room: number): SpillwayError {
     return new SpillwayError(
       'ERR_BUDGET_EXCEEDED',
-      `expected at most ${formatSize(this.capacity)} for ${account} under a budget of ${formatSize(this.budget)} but it needs ${formatSize(bytes)}`,
+      `expected at most ${formatSize(Math.max(0, room))} for ${account}, which is what a budget of ${formatSize(this.budget)} leaves, but it needs ${formatSize(bytes)}`,
     );
   }
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Batcher } from '../batch/batcher.js';
 import type { Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
-import type { Model } from '../models/model-cache.js';
+import type { Model } from '../models/model.js';
 import type { Inspection, OpenWorkload, Outcome, Parts, Served, Workload } from '../pipeline/workload.js';
 import { sha256Hex } from '../util/sha256.js';
 import { NearDuplicateIndex } from './near-duplicates.js';
