@@ -10,6 +10,7 @@ import { overNative } from '../support/paths.js';
 
 const SCRIPT = fileURLToPath(new URL('./ending.mjs', import.meta.url));
 const EXIT_CODES = { exit: 7, throw: 1, sigint: 130, terminate: 0 } as const;
+type Ending = keyof typeof EXIT_CODES;
 const PHASES = ['run', 'load'] as const;
 /** Processes in all, spread evenly over the cases; crashes were seen once in hundreds. */
 const RUNS = Number(process.env.SPILLWAY_LIFECYCLE_RUNS || 48);
@@ -35,27 +36,35 @@ interface Outcome {
   code: number | null;
   signal: NodeJS.Signals | null;
   said: string;
+  /** Its standard error where it did not end as it should. */
+  trouble: string;
 }
 
-function end(ending: string, phase: string, delay: number): Promise<Outcome> {
+function end(ending: Ending, phase: string, delay: number): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.env.SPILLWAY_LIFECYCLE_NODE || process.execPath,
       [SCRIPT, ending, phase, String(delay), quick, slow],
-      { stdio: ['ignore', 'pipe', 'ignore'], timeout: HANG_MS, killSignal: 'SIGKILL' },
+      { stdio: ['ignore', 'pipe', 'pipe'], timeout: HANG_MS, killSignal: 'SIGKILL' },
     );
     let said = '';
+    let errors = '';
     child.stdout.on('data', (text) => {
       said += text;
     });
+    child.stderr.on('data', (text) => {
+      errors += text;
+    });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, said }));
+    child.on('close', (code, signal) =>
+      resolve({ code, signal, said, trouble: code === EXIT_CODES[ending] ? '' : errors.slice(0, 2000) }),
+    );
   });
 }
 
 describe.runIf(overNative)('ending in the middle of native work', () => {
   it.each(
-    Object.entries(EXIT_CODES).flatMap(([ending, code]) =>
+    (Object.entries(EXIT_CODES) as [Ending, number][]).flatMap(([ending, code]) =>
       PHASES.map((phase) => [ending, phase, code] as const),
     ),
   )(
@@ -67,8 +76,8 @@ describe.runIf(overNative)('ending in the middle of native work', () => {
           outcomes.push(await end(ending, phase, (i * 40) / REPEATS));
       };
       await Promise.all(Array.from({ length: LANES }, (_, first) => lane(first)));
-      expect(outcomes.map((outcome) => [outcome.code, outcome.signal])).toEqual(
-        outcomes.map(() => [code, null]),
+      expect(outcomes.map(({ code, signal, trouble }) => ({ code, signal, trouble }))).toEqual(
+        outcomes.map(() => ({ code, signal: null, trouble: '' })),
       );
       // Otherwise nothing was tested. A terminated worker cannot tell.
       if (ending !== 'terminate') expect(outcomes.map(({ said }) => said)).toContain('pending');
