@@ -7,7 +7,7 @@ import type { Workload } from '../pipeline/workload.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { type FileId, type ScanOptions, scan } from '../scan/scan.js';
 import { Spillway } from '../spillway.js';
-import { invalidArgument } from '../util/errors.js';
+import { codeOf, invalidArgument } from '../util/errors.js';
 import { photos } from '../workloads/photos.js';
 import { EXIT } from './exit-codes.js';
 import { readPaths } from './paths.js';
@@ -131,7 +131,9 @@ async function move(run: Run, sink: Sink, view: ProgressView, strict: boolean): 
     await sink.commit();
     return { state: 'done' };
   } catch (error) {
-    return (error as Error).name === 'AbortError' ? { state: 'stopped' } : { state: 'failed', error };
+    // Ctrl-C, or a reader of our pipe that has seen enough.
+    const stopped = (error as Error).name === 'AbortError' || codeOf(error) === 'EPIPE';
+    return stopped ? { state: 'stopped' } : { state: 'failed', error };
   }
 }
 

@@ -153,7 +153,17 @@ export class MemoryManager implements Disposable {
 
   /** The most that could ever be reserved: the budget less what was there from the start and what stays. */
   get capacity(): number {
-    return Math.max(0, this.budget - this.#base - this.#exact());
+    return this.budget - this.#base - this.#exact();
+  }
+
+  /** Throws `ERR_BUDGET_EXCEEDED`, with the least budget that would do, where `bytes` more could never be had. */
+  require(purpose: string, bytes: number): void {
+    if (bytes <= this.capacity) return;
+    const least = Math.ceil((this.budget - this.capacity + bytes) / 1e6) * 1e6;
+    throw new SpillwayError(
+      'ERR_BUDGET_EXCEEDED',
+      `expected a budget of at least ${formatSize(least)} for ${purpose} but received ${formatSize(this.budget)}`,
+    );
   }
 
   /** Reads the memory in use and books what no account explains as `unmanaged`. */

@@ -137,6 +137,7 @@ export class Run implements AsyncIterable<Result> {
     this.#abort.signal.throwIfAborted();
     const workload = await this.#parts.open(this.#abort.signal);
     this.#workload = workload;
+    this.#parts.memory.require('this job', workload.leastBytes);
     const journal = await Journal.open(this.#parts.store, workload.fingerprint);
     try {
       const workers = Array.from({ length: this.#parts.workers }, () => this.#prepareAll(workload, journal));

@@ -59,6 +59,8 @@ export interface Served {
 export interface OpenWorkload extends AsyncDisposable {
   /** Names everything a result depends on beside the file: stages, options, models, our version of each extractor. */
   readonly fingerprint: string;
+  /** Bytes that its libraries and its smallest item take at least; a budget without room for them is refused. */
+  readonly leastBytes: number;
   /** Items that may wait for their batch while workers go on. */
   readonly pending: number;
   /** Looks at a file's bytes without decoding them; called by several workers at once. */

@@ -32,6 +32,7 @@ function lengths({ costBytes = () => 1000, finish = () => undefined }: Behaviour
   const observed: string[] = [];
   const open: OpenWorkload = {
     fingerprint: 'lengths/1',
+    leastBytes: 1000,
     pending: 4,
     async inspect(bytes): Promise<Inspection> {
       const text = Buffer.from(bytes).toString();
