@@ -24,6 +24,10 @@ program.parseAsync().catch((error: unknown) => {
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.badArguments;
     return;
   }
+  if (codeOf(error) === 'EPIPE') {
+    process.exitCode = EXIT.stopped; // the reader of our pipe has seen enough
+    return;
+  }
   process.exitCode = exitCodeOf(error);
   const code = codeOf(error);
   // Something of ours that broke is worth its stack; what a person can mend is worth one sentence.
