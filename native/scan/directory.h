@@ -44,10 +44,21 @@ struct Directory {
 
   static constexpr char kPlain = 'd', kLink = 'l';
 
-  // One level after the other: a long chain released recursively would exhaust the stack.
+  // One level after the other: a long chain released recursively would exhaust the stack. A destructor that
+  // runs inside another leaves its parent to that one.
   ~Directory() {
-    std::shared_ptr<Directory> above = std::move(parent);
-    while (above && above.use_count() == 1) above = std::shared_ptr<Directory>(std::move(above->parent));
+    static thread_local std::shared_ptr<Directory>* left = nullptr;
+    if (left) {
+      *left = std::move(parent);
+      return;
+    }
+    std::shared_ptr<Directory> above = std::move(parent), next;
+    left = &next;
+    while (above) {
+      above.reset();
+      above.swap(next);
+    }
+    left = nullptr;
   }
 };
 
@@ -59,5 +70,12 @@ struct Job {
   std::shared_ptr<Descriptor> base;     // the nearest ancestor still open; null: start at the root's path
   std::vector<const Directory*> steps;  // from the parent up to below `base`; `parent` keeps them alive
 };
+
+// Opens the directory of a job for reading; -1 and errno where it cannot.
+int OpenDirectory(const Job& job);
+
+// Writes the path of a directory, with a '/' behind it, to `prefix`; returns where in it the part below the
+// root begins.
+size_t SetPrefix(const Directory& directory, std::string* prefix);
 
 }  // namespace spillway

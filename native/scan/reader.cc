@@ -1,6 +1,5 @@
 #include "scan/reader.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "scan/file_type.h"
 #include "scan/utf8.h"
 
 namespace spillway {
@@ -17,7 +17,6 @@ namespace {
 constexpr size_t kBufferBytes = 128 << 10;
 constexpr size_t kMaxPathBytes = 1 << 20;  // in one batch: deep trees make long paths
 constexpr auto kPatience = std::chrono::milliseconds(2);
-constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
 
 // The kernel's struct linux_dirent64 (getdents64(2)), which no header declares.
 struct KernelEntry {
@@ -28,45 +27,7 @@ struct KernelEntry {
   char name[1];
 };
 
-FileType TypeOfDirent(unsigned char type) {
-  switch (type) {
-    case DT_REG:
-      return kFile;
-    case DT_DIR:
-      return kDirectory;
-    case DT_LNK:
-      return kSymlink;
-    case DT_FIFO:
-      return kFifo;
-    case DT_SOCK:
-      return kSocket;
-    case DT_BLK:
-      return kBlock;
-    case DT_CHR:
-      return kCharacter;
-    default:
-      return kUnknown;
-  }
-}
-
-FileType TypeOfMode(mode_t mode) { return TypeOfDirent(IFTODT(mode)); }
-
 FileId IdOf(const struct stat& stat) { return {stat.st_dev, stat.st_ino}; }
-
-const char* NameOf(FileType type) {
-  switch (type) {
-    case kFifo:
-      return "a fifo";
-    case kSocket:
-      return "a socket";
-    case kBlock:
-      return "a block device";
-    case kCharacter:
-      return "a character device";
-    default:
-      return "something else";
-  }
-}
 
 std::string_view BaseName(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
@@ -140,9 +101,9 @@ void Reader::Enter(const Job& job) {
   directory_->parent = job.parent;
   directory_->name = job.name;
   directory_->through_link = job.through_link;
-  SetPrefix();
+  relative_ = SetPrefix(*directory_, &prefix_);
   const bool wanted = job.parent || EnterRoot(job);
-  const int fd = wanted ? Open(job) : -1;
+  const int fd = wanted ? OpenDirectory(job) : -1;
   if (fd < 0) {
     const bool vanished = job.parent && errno == ENOENT && !plan_.stat;
     if (wanted && !vanished) AddDirectoryError(Status::System(errno, "cannot open the directory"));
@@ -181,36 +142,6 @@ bool Reader::EnterRoot(const Job& job) {
     batch_.paths.resize(batch_.paths.size() - job.name.size());
   }
   return is_directory && !skipped;
-}
-
-// Opens the directory of a job, from the nearest ancestor still open; -1 and errno where it cannot.
-int Reader::Open(const Job& job) const {
-  int at = job.base ? job.base->fd() : AT_FDCWD, between = -1;
-  for (auto step = job.steps.rbegin(); step != job.steps.rend(); ++step) {
-    const bool follow = (*step)->through_link || !(*step)->parent;
-    const int fd =
-        openat(at, (*step)->name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
-    const int failure = errno;
-    if (between >= 0) close(between);
-    errno = failure;
-    if (fd < 0) return -1;
-    at = between = fd;
-  }
-  const bool follow = job.through_link || !job.parent;
-  const int fd = openat(at, job.name.c_str(), kOpenDirectory | (follow ? 0 : O_NOFOLLOW));
-  const int failure = errno;
-  if (between >= 0) close(between);
-  errno = failure;
-  return fd;
-}
-
-void Reader::SetPrefix() {
-  std::vector<const Directory*> chain;
-  for (const Directory* each = directory_.get(); each; each = each->parent.get()) chain.push_back(each);
-  prefix_ = chain.back()->name;
-  if (!prefix_.ends_with('/')) prefix_ += '/';
-  relative_ = prefix_.size();
-  for (auto each = chain.rbegin() + 1; each != chain.rend(); ++each) (prefix_ += (*each)->name) += '/';
 }
 
 void Reader::Consider(const char* name, unsigned char dirent_type) {

@@ -33,8 +33,6 @@ class Reader {
   bool Refill();
   void Enter(const Job& job);
   bool EnterRoot(const Job& job);
-  int Open(const Job& job) const;
-  void SetPrefix();
 
   void Consider(const char* name, unsigned char dirent_type);
   bool Admit(Entry* entry, std::string_view relative);

@@ -34,7 +34,7 @@ struct ScanPlan {
   bool stat = false;
   bool follow = false;
   int threads = 1;
-  size_t batch_files = 4096;
+  size_t batch_files = 1024;
   std::vector<FileId> skip;  // sorted
 };
 

@@ -32,7 +32,7 @@ export interface ScanOptions {
   readonly skip?: readonly FileId[] | undefined;
   /** Threads that read directories. Default: the cores of this process, at most 8. */
   readonly threads?: number | undefined;
-  /** Records in a batch at most; the first batches are smaller, so that they come soon. Default 4096. */
+  /** Records in a batch at most; the first batches are smaller, so that they come soon. Default 1024. */
   readonly batchFiles?: number | undefined;
   /** Ends the walk; the loop then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
@@ -50,7 +50,7 @@ const optionsSchema = v.strictObject({
   follow: v.optional(v.boolean(), false),
   skip: v.optional(v.array(v.object({ dev: v.bigint(), ino: v.bigint() })), []),
   threads: v.optional(count(64)),
-  batchFiles: v.optional(count(65_536), 4096),
+  batchFiles: v.optional(count(65_536), 1024),
   signal: signalSchema,
 });
 
