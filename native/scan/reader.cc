@@ -15,7 +15,7 @@ namespace spillway {
 namespace {
 
 constexpr size_t kBufferBytes = 128 << 10;
-constexpr size_t kMaxPathBytes = 1 << 20;  // in one batch: deep trees make long paths
+constexpr size_t kMaxPathBytes = 256 << 10;  // in one batch: deep trees make long paths
 constexpr auto kPatience = std::chrono::milliseconds(2);
 
 // The kernel's struct linux_dirent64 (getdents64(2)), which no header declares.
@@ -40,7 +40,7 @@ Reader::Reader(Walk& walk) : walk_(walk), plan_(walk.plan()), buffer_(new char[k
 
 bool Reader::Run() {
   while (!walk_.cancelled()) {
-    if (Due() && !walk_.Deliver(&batch_)) return true;
+    if (Due() && !Deliver()) return true;
     if (position_ == filled_) {
       if (!Refill()) return false;
       continue;
@@ -63,8 +63,17 @@ bool Reader::Due() {
   bool due = count >= walk_.batch_target() || batch_.paths.size() >= kMaxPathBytes;
   if (!due && walk_.wanted() && (count % 32 == 0 || position_ == filled_))
     due = std::chrono::steady_clock::now() - batch_begun_ > kPatience;
-  if (due) batch_.utf8 = IsUtf8(batch_.paths);
   return due;
+}
+
+bool Reader::Deliver() {
+  const size_t bytes = batch_.paths.size(), files = batch_.count();
+  batch_.utf8 = IsUtf8(batch_.paths);
+  const bool go_on = walk_.Deliver(&batch_);
+  // Room for a batch like this one at once, rather than by doubling.
+  batch_.paths.reserve(std::min(bytes / files * walk_.batch_target() * 9 / 8, kMaxPathBytes));
+  batch_.types.reserve(walk_.batch_target());
+  return go_on;
 }
 
 // Fills the buffer from the directory being read, or enters the next one; false where there is none.
@@ -120,13 +129,12 @@ void Reader::Enter(const Job& job) {
 
 // A root is followed where it is a link, and may be a file. True where it is a directory to read.
 bool Reader::EnterRoot(const Job& job) {
-  Entry root{job.name.c_str(), kUnknown, {}};
+  Entry root(job.name.c_str(), kUnknown);
   batch_.paths += job.name;
   if (fstatat(AT_FDCWD, root.name, &root.stat, AT_NO_AUTOMOUNT) != 0) {
     AddError(Status::System(errno, "cannot look at the root"));
     return false;
   }
-  root.looked_at = true;
   root.type = TypeOfMode(root.stat.st_mode);
   const std::string_view base = BaseName(job.name);
   const bool is_directory = root.type == kDirectory;
@@ -146,7 +154,7 @@ bool Reader::EnterRoot(const Job& job) {
 
 void Reader::Consider(const char* name, unsigned char dirent_type) {
   if (name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0))) return;
-  Entry entry{name, TypeOfDirent(dirent_type), {}};
+  Entry entry(name, TypeOfDirent(dirent_type));
   const bool resolved = entry.type != kUnknown && !(entry.type == kSymlink && plan_.follow);
   if (resolved && entry.type != kDirectory && !(plan_.types & entry.type)) return;
   const size_t begin = batch_.paths.size();
@@ -199,7 +207,6 @@ int Reader::LookAt(Entry* entry) {
     if (fstatat(at, entry->name, &entry->stat, flags | AT_SYMLINK_NOFOLLOW) != 0) return errno;
   }
   const bool type_was_unknown = entry->type == kUnknown;
-  entry->looked_at = true;
   entry->type = TypeOfMode(entry->stat.st_mode);
   // Some file systems tell no type in the listing: now that it is known to be a link, follow it.
   return type_was_unknown && entry->type == kSymlink && plan_.follow ? LookAt(entry) : 0;
@@ -220,7 +227,9 @@ void Reader::AddRecord(const Entry& entry) {
 
 void Reader::AddError(Status status) {
   batch_.errors.push_back({static_cast<uint32_t>(batch_.count()), std::move(status)});
-  AddRecord({nullptr, kUnknown, {}});
+  Entry unknown(nullptr, kUnknown);
+  unknown.stat = {};
+  AddRecord(unknown);
 }
 
 void Reader::AddDirectoryError(Status status) {

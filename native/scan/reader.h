@@ -22,14 +22,15 @@ class Reader {
  private:
   // What is known of an entry.
   struct Entry {
+    Entry(const char* name, FileType type) : name(name), type(type) {}
     const char* name;
     FileType type;
-    struct stat stat;
-    bool looked_at = false;     // `stat` holds
     bool through_link = false;  // `stat` is of a link's target
+    struct stat stat;           // set by looking at it, which most entries never need
   };
 
   bool Due();
+  bool Deliver();
   bool Refill();
   void Enter(const Job& job);
   bool EnterRoot(const Job& job);

@@ -9,8 +9,8 @@
 namespace spillway {
 namespace {
 
-constexpr size_t kMaxBatches = 6;     // waiting; then readers park
-constexpr size_t kResumeBatches = 3;  // waiting; then they go on
+constexpr size_t kMaxBatches = 16;    // waiting; then readers park
+constexpr size_t kResumeBatches = 8;  // waiting; then they go on
 constexpr size_t kFirstBatchFiles = 64;
 constexpr int kMaxDescriptors = 128;  // kept open for subdirectories still to enter
 
@@ -38,7 +38,18 @@ Status Walk::Next(std::optional<ScanBatch>* batch) {
   ready_.wait(lock, [this] { return !batches_.empty() || finished_ || cancelled(); });
   --waiting_;
   if (!failure_.ok()) return failure_;
-  if (batches_.empty()) return Status::Ok();
+  if (!batches_.empty()) Pop(batch);
+  return Status::Ok();
+}
+
+bool Walk::TryNext(std::optional<ScanBatch>* batch) {
+  std::lock_guard lock(mutex_);
+  if (batches_.empty() || !failure_.ok()) return false;
+  Pop(batch);
+  return true;
+}
+
+void Walk::Pop(std::optional<ScanBatch>* batch) {
   *batch = std::move(batches_.front());
   batches_.pop_front();
   if (batches_.size() <= kResumeBatches) {
@@ -46,7 +57,6 @@ Status Walk::Next(std::optional<ScanBatch>* batch) {
     parked_.clear();
     LaunchOneMore();
   }
-  return Status::Ok();
 }
 
 void Walk::Cancel() {

@@ -29,6 +29,9 @@ class Walk : public std::enable_shared_from_this<Walk> {
   // Waits for the next batch; empty at the end and once cancelled.
   Status Next(std::optional<ScanBatch>* batch);
 
+  // Takes the next batch if one is there.
+  bool TryNext(std::optional<ScanBatch>* batch);
+
   // Ends the walk and frees what it holds, from any thread. Harmless when repeated.
   void Cancel();
 
@@ -53,6 +56,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
   explicit Walk(ScanPlan plan);
   void Drive(std::shared_ptr<Reader> reader);
   void Push(ScanBatch* batch);
+  void Pop(std::optional<ScanBatch>* batch);
   void Launch(std::shared_ptr<Reader> reader);
   void LaunchOneMore();
 
