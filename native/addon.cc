@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::RegisterInfer(env, exports);
   spillway::RegisterLedger(env, exports);
   spillway::RegisterScan(env, exports);
+  spillway::RegisterGpu(env, exports);
   return exports;
 }
 

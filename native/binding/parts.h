@@ -9,5 +9,6 @@ void RegisterCore(Napi::Env env, Napi::Object exports);
 void RegisterInfer(Napi::Env env, Napi::Object exports);
 void RegisterLedger(Napi::Env env, Napi::Object exports);
 void RegisterScan(Napi::Env env, Napi::Object exports);
+void RegisterGpu(Napi::Env env, Napi::Object exports);
 
 }  // namespace spillway
