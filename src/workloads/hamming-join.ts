@@ -1,8 +1,8 @@
 // All pairs of 64-bit hashes within a small Hamming distance, by multi-index hashing.
 
-/** 64-bit hashes as two columns of 32 bits. */
+/** 64-bit hashes as two columns of 32 bits, with a number for each. */
 export interface Hashes {
-  readonly length: number;
+  readonly ids: Uint32Array;
   readonly high: Uint32Array;
   readonly low: Uint32Array;
 }
@@ -10,86 +10,116 @@ export interface Hashes {
 /** The largest distance that is searched for: up to here a probe flips one bit of a chunk at most. */
 export const MAX_DISTANCE = 7;
 
+type Found = (a: number, b: number, distance: number) => void;
+
 const CHUNKS = [0, 1, 2, 3] as const;
 const CHUNK_VALUES = 1 << 16;
 /** Pairs that are compared one by one; above, two buckets are joined by their other chunks. */
 const COMPARED_AT_ONCE = 1 << 18;
 
 /**
- * Calls `found(a, b, distance)` for every pair of distinct hashes within `maxDistance` (0 to 7) of each other, at
- * least once. Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index Hashing" (2012): two hashes
- * that differ in at most 7 bits differ in at most one bit of one of four chunks. Where many share a chunk (photos
- * are not random), the same argument is applied to their other chunks, with what is left of the distance; only
- * hashes that differ in nothing but one chunk, so at most 65,536 of them, are compared each with each.
+ * Calls `found(a, b, distance)` at least once for every pair of hashes within `maxDistance` (0 to 7) of each other,
+ * with their numbers. The hashes must differ. Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with
+ * Multi-Index Hashing" (2012): two hashes that differ in at most 7 bits differ in at most one bit of one of four
+ * chunks. Where many share a chunk (photos are not random), the same argument is applied to their other chunks,
+ * with what is left of the distance; only hashes that differ in nothing but one chunk, so at most 65,536 of them,
+ * are compared each with each.
  */
-export function joinByDistance(
-  hashes: Hashes,
-  maxDistance: number,
-  found: (a: number, b: number, distance: number) => void,
-): void {
-  const chunks = CHUNKS.map((chunk) => chunkColumn(hashes, chunk));
-  const all = Uint32Array.from({ length: hashes.length }, (_, i) => i);
-  join(all, all, CHUNKS, maxDistance);
+export function joinByDistance(hashes: Hashes, maxDistance: number, found: Found): void {
+  join(hashes, hashes, CHUNKS, maxDistance, (a, b, distance) => {
+    if (distance <= maxDistance) found(a, b, distance);
+  });
+}
 
-  function join(left: Uint32Array, right: Uint32Array, open: readonly number[], distance: number): void {
-    if (left.length * right.length <= COMPARED_AT_ONCE || open.length === 1) {
-      compare(left, right);
-      return;
-    }
-    const radius = Math.floor(distance / open.length);
-    for (const chunk of open) {
-      const column = chunks[chunk] as Uint16Array;
-      const others = open.filter((other) => other !== chunk);
-      const a = bucketsOf(left, column);
-      const b = left === right ? a : bucketsOf(right, column);
-      for (const value of a.values)
-        for (const mask of masksWithin(radius)) {
-          const other = value ^ mask;
-          if (left === right && other < value) continue;
-          const bucket = b.at(other);
-          if (bucket.length === 0) continue;
-          const own = left === right && other === value ? bucket : a.at(value);
-          join(own, bucket, others, distance - bits(mask));
+/** Joins by the chunks that are `open`; in these the hashes may differ by `distance`. */
+function join(left: Hashes, right: Hashes, open: readonly number[], distance: number, compared: Found): void {
+  const radius = Math.floor(distance / open.length);
+  open.forEach((chunk, position) => {
+    const a = sortByChunk(left, chunk);
+    const b = left === right ? a : sortByChunk(right, chunk);
+    const settled = open.slice(0, position);
+    const rest = open.filter((other) => other !== chunk);
+    for (const value of a.values)
+      for (const mask of masksWithin(radius)) {
+        const other = value ^ mask;
+        if (a === b && other < value) continue;
+        const [aStart, aEnd] = [a.starts[value] as number, a.starts[value + 1] as number];
+        const [bStart, bEnd] = [b.starts[other] as number, b.starts[other + 1] as number];
+        if ((aEnd - aStart) * (bEnd - bStart) <= COMPARED_AT_ONCE || rest.length === 0) {
+          compare(a, aStart, aEnd, b, bStart, bEnd, compared);
+          continue;
         }
-    }
-  }
-
-  function compare(left: Uint32Array, right: Uint32Array): void {
-    const { high, low } = hashes;
-    for (let i = 0; i < left.length; i++) {
-      const a = left[i] as number;
-      const highA = high[a] as number;
-      const lowA = low[a] as number;
-      for (let j = left === right ? i + 1 : 0; j < right.length; j++) {
-        const b = right[j] as number;
-        const distance = bits(highA ^ (high[b] as number)) + bits(lowA ^ (low[b] as number));
-        if (distance <= maxDistance) found(a, b, distance);
+        const bucketA = slice(a, aStart, aEnd);
+        const bucketB = a === b && other === value ? bucketA : slice(b, bStart, bEnd);
+        // Pairs that share an earlier chunk have been joined under that.
+        if (!settled.some((earlier) => shareChunk(bucketA, bucketB, earlier)))
+          join(bucketA, bucketB, rest, distance - bits(mask), compared);
       }
+  });
+}
+
+/** Each of one range with each of the other; of the same range, each pair once. */
+function compare(
+  a: Hashes,
+  aStart: number,
+  aEnd: number,
+  b: Hashes,
+  bStart: number,
+  bEnd: number,
+  compared: Found,
+): void {
+  const same = a === b && aStart === bStart;
+  for (let i = aStart; i < aEnd; i++) {
+    const high = a.high[i] as number;
+    const low = a.low[i] as number;
+    for (let j = same ? i + 1 : bStart; j < bEnd; j++) {
+      const distance = bits(high ^ (b.high[j] as number)) + bits(low ^ (b.low[j] as number));
+      if (distance <= MAX_DISTANCE) compared(a.ids[i] as number, b.ids[j] as number, distance);
     }
   }
 }
 
-function chunkColumn({ length, high, low }: Hashes, chunk: number): Uint16Array {
+interface Buckets extends Hashes {
+  /** The values that occur. */
+  readonly values: readonly number[];
+  /** Where the hashes of each value start; those of the next end there. */
+  readonly starts: Uint32Array;
+}
+
+/** Copies the hashes in order of one chunk, by counting sort, so that a bucket lies in one piece. */
+function sortByChunk({ ids, high, low }: Hashes, chunk: number): Buckets {
   const words = chunk < 2 ? high : low;
   const shift = chunk % 2 === 0 ? 16 : 0;
-  const column = new Uint16Array(length);
-  for (let i = 0; i < length; i++) column[i] = (words[i] as number) >>> shift;
-  return column;
+  const starts = new Uint32Array(CHUNK_VALUES + 1);
+  for (const word of words) add(starts, ((word >>> shift) & 0xffff) + 1, 1);
+  const values: number[] = [];
+  for (let value = 0; value < CHUNK_VALUES; value++)
+    if (add(starts, value + 1, starts[value] as number) > (starts[value] as number)) values.push(value);
+  const sorted = allocate(ids.length);
+  const next = starts.slice();
+  for (let i = 0; i < ids.length; i++) {
+    const to = add(next, ((words[i] as number) >>> shift) & 0xffff, 1) - 1;
+    sorted.ids[to] = ids[i] as number;
+    sorted.high[to] = high[i] as number;
+    sorted.low[to] = low[i] as number;
+  }
+  return { ...sorted, values, starts };
 }
 
-/** Members by their chunk's value, in one pass of counting sort. */
-function bucketsOf(members: Uint32Array, column: Uint16Array) {
-  const ends = new Uint32Array(CHUNK_VALUES + 1);
-  for (const member of members) add(ends, (column[member] as number) + 1, 1);
-  const values: number[] = [];
-  for (let value = 0; value < CHUNK_VALUES; value++) {
-    if (ends[value + 1] !== 0) values.push(value);
-    add(ends, value + 1, ends[value] as number);
-  }
-  const sorted = new Uint32Array(members.length);
-  const next = ends.slice();
-  for (const member of members) sorted[add(next, column[member] as number, 1) - 1] = member;
-  return { values, at: (value: number) => sorted.subarray(ends[value], ends[value + 1]) };
+function shareChunk(a: Hashes, b: Hashes, chunk: number): boolean {
+  const shift = chunk % 2 === 0 ? 16 : 0;
+  const [wordsA, wordsB] = chunk < 2 ? [a.high, b.high] : [a.low, b.low];
+  const value = (wordsA[0] as number) >>> shift;
+  const shares = (word: number) => ((word >>> shift) & 0xffff) === (value & 0xffff);
+  return wordsA.every(shares) && wordsB.every(shares);
+}
+
+function slice({ ids, high, low }: Hashes, start: number, end: number): Hashes {
+  return { ids: ids.subarray(start, end), high: high.subarray(start, end), low: low.subarray(start, end) };
+}
+
+function allocate(length: number) {
+  return { ids: new Uint32Array(length), high: new Uint32Array(length), low: new Uint32Array(length) };
 }
 
 function add(counts: Uint32Array, index: number, by: number): number {

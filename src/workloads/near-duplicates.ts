@@ -31,7 +31,7 @@ export class NearDuplicateIndex {
     return this.#length;
   }
 
-  /** Bytes held, spare room included. {@link groups} needs up to 50 bytes a photo besides, for its own time. */
+  /** Bytes held, spare room included. {@link groups} needs up to 70 bytes a photo besides, for its own time. */
   get bytes(): number {
     return this.#high.byteLength + this.#low.byteLength + this.#ends.byteLength + this.#paths.byteLength;
   }
@@ -58,10 +58,10 @@ export class NearDuplicateIndex {
     if (!Number.isInteger(maxDistance) || maxDistance < 0 || maxDistance > MAX_DISTANCE)
       throw invalidArgument('maxDistance', `an integer from 0 to ${MAX_DISTANCE}`, maxDistance);
     const { distinct, idOf } = this.#distinct();
-    const sets = new DisjointSets(distinct.length);
+    const sets = new DisjointSets(distinct.ids.length);
     joinByDistance(distinct, maxDistance, (a, b, distance) => sets.link(a, b, distance));
     const members = new Map<number, number[]>();
-    const sizes = new Uint32Array(distinct.length);
+    const sizes = new Uint32Array(distinct.ids.length);
     for (let i = 0; i < this.#length; i++) {
       const root = sets.root(idOf[i] as number);
       sizes[root] = (sizes[root] as number) + 1;
@@ -105,7 +105,8 @@ export class NearDuplicateIndex {
       }
       idOf[i] = id;
     }
-    return { distinct: { length, high, low }, idOf };
+    const ids = Uint32Array.from({ length }, (_, id) => id);
+    return { distinct: { ids, high: high.subarray(0, length), low: low.subarray(0, length) }, idOf };
   }
 
   #end(photo: number): number {

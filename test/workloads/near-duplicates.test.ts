@@ -129,7 +129,7 @@ function pairsOf(hashes: readonly bigint[], maxDistance: number): string[] {
   const pairs = new Set<string>();
   const high = Uint32Array.from(hashes, (h) => Number(h >> 32n));
   const low = Uint32Array.from(hashes, (h) => Number(h & 0xffffffffn));
-  joinByDistance({ length: hashes.length, high, low }, maxDistance, (a, b, d) =>
+  joinByDistance({ ids: Uint32Array.from(hashes.keys()), high, low }, maxDistance, (a, b, d) =>
     pairs.add(`${Math.min(a, b)} ${Math.max(a, b)} ${d}`),
   );
   return [...pairs].sort();
