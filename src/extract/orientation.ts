@@ -7,7 +7,7 @@ export function isTransposed(orientation: number): boolean {
 
 /**
  * Turns RGB pixels of a square so that they stand as displayed. Resizing to a square commutes with the eight
- * orientations, and 65,536 pixels are cheaper to turn than a photo, which would have to be decoded whole first.
+ * orientations (to a level, where neither side is enlarged), and 65,536 pixels are cheaper to turn than a photo, which would have to be decoded whole first.
  * Returns `pixels` itself for orientation 1.
  */
 export function uprightSquare(pixels: Uint8Array, side: number, orientation: number): Uint8Array {

@@ -16,7 +16,7 @@ export interface PhotoFeatures {
    * those without the mean. Null where there is no structure to compare.
    */
   readonly phash: string | null;
-  /** Variance of the luma's Laplacian (squared levels of 0–255): below about 100 a photo of this size looks soft. */
+  /** Variance of the luma's Laplacian in squared levels of 0–255, at 256 × 256: the larger, the sharper. */
   readonly sharpness: number;
   /** Luma: mean and standard deviation in 0–255; shares (0–1) of pixels within two levels of black and of white. */
   readonly exposure: {
