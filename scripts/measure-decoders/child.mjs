@@ -1,12 +1,12 @@
 // Decodes one image in a process of its own and prints by how many bytes the resident set grew at its peak.
-// Arguments: the compiled extract/image.js, the image.
+// Argument: the image. Runs the compiled `dist`.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 
-const [module = '', file = ''] = process.argv.slice(2);
-const { openImage, decodeImage } = await import(pathToFileURL(module).href);
+// A variable, so that type-checking does not need the build.
+const image = '../../dist/extract/image.js';
+const { openImage, decodeImage } = await import(image);
 
 // What every process pays once (libraries, threads, lazily compiled code) is not this image's.
 const tiny = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'teal' } })
@@ -14,7 +14,7 @@ const tiny = await sharp({ create: { width: 64, height: 64, channels: 3, backgro
   .toBuffer();
 await decodeImage(tiny, await openImage(tiny));
 
-const bytes = readFileSync(file);
+const bytes = readFileSync(process.argv[2] ?? '');
 const header = await openImage(bytes);
 // 5 resets the high-water mark of the resident set: proc(5), /proc/pid/clear_refs.
 writeFileSync('/proc/self/clear_refs', '5');

@@ -1,9 +1,9 @@
-// Prints what decoding costs, for the table in `src/extract/decoder-cost.ts`: `node scripts/measure-decoders/main.mjs [kind…]`.
+// Prints what decoding costs, for the table in `src/extract/decoder-cost.ts`:
+// `npm run build:ts && node scripts/measure-decoders/main.mjs [kind…]`. An exclamation mark: more than the table says.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compileExtract } from './compile.mjs';
 import { kinds, makeImage } from './images.mjs';
 import { measureDecode } from './measure.mjs';
 
@@ -19,14 +19,13 @@ const SIZES = /** @type {const} */ ([
 
 const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'measure-decoders-'));
-const module = compileExtract();
 try {
   for (const kind of wanted.length > 0 ? wanted : Object.keys(kinds)) {
     const figures = [];
     for (const [width, height] of SIZES) {
       const file = join(folder, 'image');
       writeFileSync(file, await makeImage(kind, width, height));
-      const { peakBytes, costBytes } = await measureDecode(module, file);
+      const { peakBytes, costBytes } = await measureDecode(file);
       const pixels = width * height;
       const mark = peakBytes > costBytes ? '!' : '';
       figures.push(

@@ -11,18 +11,17 @@ import { promisify } from 'node:util';
 
 /**
  * Peak growth of the resident set while `file` is decoded, the least of `runs`: what V8 happens to do meanwhile
- * (a collection touches up to 4 MB) only adds to it, and is not the decoder's. Linux only.
- * @param {string} module the compiled `extract/image.js`
+ * (a collection touches up to 4 MB) only adds to it, and is not the decoder's. Linux only; needs `dist`.
  * @param {string} file
  * @param {number} [runs]
  * @returns {Promise<Measurement>}
  */
-export async function measureDecode(module, file, runs = 3) {
+export async function measureDecode(file, runs = 3) {
   const child = join(import.meta.dirname, 'child.mjs');
   /** @type {Measurement | undefined} */
   let least;
   for (let run = 0; run < runs; run++) {
-    const { stdout } = await promisify(execFile)(process.execPath, [child, module, file]);
+    const { stdout } = await promisify(execFile)(process.execPath, [child, file]);
     /** @type {Measurement} */
     const measured = JSON.parse(stdout);
     if (!least || measured.peakBytes < least.peakBytes) least = measured;

@@ -5,7 +5,7 @@
 // megapixels, one thread per image, the image's own bytes not counted. With its margin each formula lies above
 // all of its measurements, by 5 to 40 % for large images. test/extract/decoder-cost.test.ts repeats a part of it.
 
-import type { ImageFormat } from './image.js';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
 
 /** Pixels on a side of the square that images are decoded to. */
 export const IMAGE_SIDE = 256;

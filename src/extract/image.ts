@@ -2,14 +2,12 @@
 
 import type { Metadata } from 'sharp';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
-import { type DecoderTraits, decoderCost, IMAGE_SIDE } from './decoder-cost.js';
+import { type DecoderTraits, decoderCost, IMAGE_SIDE, type ImageFormat } from './decoder-cost.js';
 import { type Exif, readExif } from './exif.js';
 import { isSrgbProfile } from './icc.js';
 import { isTransposed, uprightSquare } from './orientation.js';
 import { loadSharp } from './sharp.js';
 import { rowsAtOnce } from './tiff.js';
-
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
 
 /** What is known of an image before it is decoded. Of several pages or frames, the first or the primary one. */
 export interface ImageHeader extends DecoderTraits {

@@ -1,10 +1,11 @@
 // What the sums of the graph `photo-features` say about a photo: perceptual hash, sharpness, exposure, colour.
 
+import { IMAGE_SIDE } from '../extract/decoder-cost.js';
 import type { ImageHeader, ImageMetadata } from '../extract/image.js';
 import { invalidArgument } from '../util/errors.js';
 
 /** The graph's input: RGB, row by row, of the whole photo resized to a square of this many pixels on a side. */
-export const PHOTO_SIDE = 256;
+export const PHOTO_SIDE = IMAGE_SIDE;
 
 /** Numbers per photo in the graph's outputs. */
 export const DCT_LENGTH = 64;

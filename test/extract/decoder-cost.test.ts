@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileExtract } from '../../scripts/measure-decoders/compile.mjs';
 import { makeImage } from '../../scripts/measure-decoders/images.mjs';
 import { measureDecode } from '../../scripts/measure-decoders/measure.mjs';
 import { type DecoderTraits, decoderCost } from '../../src/extract/decoder-cost.js';
@@ -10,10 +9,8 @@ import { rowsAtOnce } from '../../src/extract/tiff.js';
 
 describe.runIf(process.platform === 'linux')('what decoding really takes', () => {
   let folder: string;
-  let module: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'decoder-cost-'));
-    module = compileExtract();
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -30,9 +27,9 @@ describe.runIf(process.platform === 'linux')('what decoding really takes', () =>
   ] as const)('stays within the estimate: %s %i×%i', async (kind, width, height) => {
     const file = join(folder, kind.replaceAll(/\W/g, '-'));
     writeFileSync(file, await makeImage(kind, width, height));
-    let { peakBytes, costBytes } = await measureDecode(module, file, 1);
+    let { peakBytes, costBytes } = await measureDecode(file, 1);
     // A garbage collection meanwhile counts in the process, but not in the decoder.
-    if (peakBytes > costBytes) ({ peakBytes, costBytes } = await measureDecode(module, file, 3));
+    if (peakBytes > costBytes) ({ peakBytes, costBytes } = await measureDecode(file, 3));
     expect(peakBytes).toBeLessThanOrEqual(costBytes);
     // A base that a small image does not use aside, the estimate is no wild guess either.
     expect(costBytes).toBeLessThanOrEqual(2 * peakBytes + 8e6);
