@@ -5,9 +5,9 @@ import { invalidArgument } from '../util/errors.js';
 export const MAX_ALTERNATIVES = 1024;
 
 /**
- * The patterns without braces that `pattern` stands for, in order. Braces without a comma, and unbalanced ones,
- * are ordinary characters; so are those inside `[…]`-free text after a backslash. Throws `ERR_INVALID_ARGUMENT`
- * where there would be more than {@link MAX_ALTERNATIVES}.
+ * The patterns without braces that `pattern` stands for, in order. Braces without a comma, unbalanced ones and
+ * escaped ones are ordinary characters. Throws `ERR_INVALID_ARGUMENT` where there would be more than
+ * {@link MAX_ALTERNATIVES}.
  */
 export function expandBraces(pattern: string, name: string): string[] {
   const done: string[] = [];

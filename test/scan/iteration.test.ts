@@ -120,6 +120,10 @@ describe('the loop over a scan', () => {
       );
   });
 
+  it('ends at once where there are no roots', async () => {
+    for await (const batch of scan([])) expect.unreachable(`${batch.length} records`);
+  });
+
   it('refuses an index beyond its records', async () => {
     const [batch] = await batchesOf(makeTree(temporaryFolder(), ['x']));
     expect(batch?.at(0).error).toBeUndefined();
