@@ -46,7 +46,7 @@ it(
     const next = random(SEED);
     const args = ['run', path.join(dir, 'photos'), '--cache', cache, '--out', path.join(dir, 'out.jsonl')];
     // From before the start-up is done to well into the work.
-    const latestMs = 1000 + (PHOTOS * 8) / KILLS;
+    const latestMs = 600 + (PHOTOS * 2) / KILLS;
     let before = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const { child, ended } = start(args);
