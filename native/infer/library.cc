@@ -9,6 +9,7 @@
 
 #include "core/never_destroyed.h"
 #include "infer/allocator.h"
+#include "memory/trim.h"
 
 namespace spillway {
 namespace ort {
@@ -91,6 +92,7 @@ Status InferLibrary::CreateEnvironment() {
       CheckOrt(ort::CreateEnvWithCustomLogger(DropLog, nullptr, ort::kFatal, "spillway", &environment));
   if (!status.ok()) return status;
   status = RegisterChargingAllocator(environment);
+  MapLargeBlocks();
   if (status.ok()) environment_ = environment;
   return status;
 }

@@ -93,7 +93,7 @@ export class ModelCache {
     const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source) : undefined;
     const known = loadedKey === undefined ? undefined : this.#live(loadedKey);
     if (known) return this.#hold(known);
-    const model = typeof source === 'string' ? await this.#read(source) : fromBytes(source);
+    const model = typeof source === 'string' ? await this.#read(source) : await fromBytes(source);
     this.#assertOpen();
     return this.#hold(this.#live(model.key) ?? this.#start(model));
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { SpillwayError } from '../util/errors.js';
 
 /** A graph's bytes with their identity. */
@@ -18,9 +19,11 @@ export interface ModelBytes {
 const NO_FOLDER = '/dev/null';
 /** A file this young may change again within the granularity of its timestamps. */
 const TRUSTED_AGE_NS = 2_000_000_000n;
+/** Bytes hashed before the event loop gets its turn: some milliseconds. */
+const HASH_STEP = 4 << 20;
 
 /** A graph given as bytes. */
-export function fromBytes(bytes: Uint8Array): ModelBytes {
+export function fromBytes(bytes: Uint8Array): Promise<ModelBytes> {
   return identify(bytes, NO_FOLDER);
 }
 
@@ -34,7 +37,7 @@ export async function fromFile(file: string): Promise<{ model: ModelBytes; stamp
     const after = await stampOf(handle, file);
     if (after.stamp !== stamp)
       throw new SpillwayError('ERR_FILE_CHANGED', `${file} changed while it was read`);
-    return { model: identify(bytes, path.dirname(real)), stamp: trusted ? stamp : undefined };
+    return { model: await identify(bytes, path.dirname(real)), stamp: trusted ? stamp : undefined };
   } finally {
     await handle.close();
   }
@@ -61,8 +64,13 @@ async function stampOf(handle: FileHandle, file: string): Promise<{ stamp: strin
 }
 
 /** `location` is the key of every reference to external data, which the hash of the graph does not cover. */
-function identify(bytes: Uint8Array, folder: string): ModelBytes {
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+async function identify(bytes: Uint8Array, folder: string): Promise<ModelBytes> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += HASH_STEP) {
+    hash.update(bytes.subarray(at, at + HASH_STEP));
+    await turn();
+  }
+  const sha256 = hash.digest('hex');
   const external = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('location');
   return { bytes, sha256, folder, key: external ? `${sha256}@${folder}` : sha256 };
 }
