@@ -21,7 +21,8 @@ const ELEMENTS = {
  * @typedef {keyof typeof ELEMENTS} ElementType
  * @typedef {{ name: string, type: ElementType, dims: readonly (number | string)[] }} ValueInfo a dimension that
  *   is a string is free, and that is its name
- * @typedef {{ type: ElementType, dims: readonly number[], data: readonly number[] | ArrayLike<number> }} Tensor
+ * @typedef {{ type: ElementType, dims: readonly number[], data: readonly number[] | ArrayLike<number>,
+ *   external?: string }} Tensor with `external`, the raw bytes are in the file of that name beside the graph
  * @typedef {number | string | Tensor | readonly number[] | { float: number }} Attribute a bare number is an
  *   integer, a list is a list of integers; `{ float }` is a float
  * @typedef {{ op: string, inputs: readonly string[], outputs: readonly string[], attributes?: Record<string, Attribute> }} Node
@@ -77,7 +78,7 @@ function encodeAttribute(name, value) {
 }
 
 /** @param {Tensor} tensor @param {string} [name] */
-function encodeTensor({ type, dims, data }, name) {
+function encodeTensor({ type, dims, data, external }, name) {
   const { type: number, array } = ELEMENTS[type];
   const elements =
     array === BigInt64Array ? BigInt64Array.from(data, BigInt) : /** @type {any} */ (array).from(data);
@@ -88,7 +89,9 @@ function encodeTensor({ type, dims, data }, name) {
     ...dims.map((size) => integer(1, size)),
     integer(2, number),
     ...(name === undefined ? [] : [text(8, name)]),
-    message(9, Buffer.from(elements.buffer)),
+    ...(external === undefined
+      ? [message(9, Buffer.from(elements.buffer))]
+      : [message(13, Buffer.concat([text(1, 'location'), text(2, external)])), integer(14, 1)]),
   ]);
 }
 
