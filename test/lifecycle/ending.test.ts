@@ -26,8 +26,8 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'spillway-ending-'));
   quick = path.join(folder, 'run.onnx');
   slow = path.join(folder, 'load.onnx');
-  // The first is small to load and takes a second to run; the second is tens of megabytes to load.
-  await writeFile(quick, chainGraph({ layers: 300, width: 512 }));
+  // The first is small to load and takes some hundred milliseconds to run; the second is tens of megabytes to load.
+  await writeFile(quick, chainGraph({ layers: 150, width: 512 }));
   await writeFile(slow, chainGraph({ layers: 40, width: 512, distinct: true }));
 });
 afterAll(() => rm(folder, { recursive: true }));
