@@ -51,6 +51,13 @@ void Credit(const Napi::CallbackInfo& info) {
 
 void Overdraw(const Napi::CallbackInfo& info) { Ledger::Global().Overdraw(Account(info, 0), Bytes(info)); }
 
+void Transfer(const Napi::CallbackInfo& info) {
+  AccountId from = Account(info, 0), to = Account(info, 1);
+  int64_t bytes = Int64Argument(info, 2, "a number of bytes");
+  Ledger::Global().Credit(from, bytes, ChargeKind::kEstimated);
+  Ledger::Global().Overdraw(to, bytes, ChargeKind::kEstimated);
+}
+
 Napi::Value Held(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Ledger::Global().Held(Account(info, 0))));
 }
@@ -82,6 +89,7 @@ void RegisterLedger(Napi::Env env, Napi::Object exports) {
   ledger["credit"] = Napi::Function::New(env, Credit<ChargeKind::kExact>, "credit");
   ledger["reserve"] = Napi::Function::New(env, Charge<ChargeKind::kEstimated>, "reserve");
   ledger["unreserve"] = Napi::Function::New(env, Credit<ChargeKind::kEstimated>, "unreserve");
+  ledger["transfer"] = Napi::Function::New(env, Transfer, "transfer");
   ledger["held"] = Napi::Function::New(env, Held, "held");
   ledger["snapshot"] = Napi::Function::New(env, Snapshot, "snapshot");
   exports["ledger"] = ledger;

@@ -46,10 +46,10 @@ bool Ledger::Charge(AccountId id, int64_t bytes, ChargeKind kind) {
   return true;
 }
 
-void Ledger::Overdraw(AccountId id, int64_t bytes) {
+void Ledger::Overdraw(AccountId id, int64_t bytes, ChargeKind kind) {
   for (AccountId at = id; at >= 0; at = entries_[at].parent)
     entries_[at].held.fetch_add(bytes, std::memory_order_relaxed);
-  Book(entries_[id], bytes, ChargeKind::kExact);
+  Book(entries_[id], bytes, kind);
 }
 
 void Ledger::Credit(AccountId id, int64_t bytes, ChargeKind kind) {

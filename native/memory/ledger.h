@@ -46,7 +46,7 @@ class Ledger {
   // False, and nothing charged, where a limit on the way to the host would be passed.
   bool Charge(AccountId id, int64_t bytes, ChargeKind kind = ChargeKind::kExact);
   // Charges whatever the limits say: for memory that exists already.
-  void Overdraw(AccountId id, int64_t bytes);
+  void Overdraw(AccountId id, int64_t bytes, ChargeKind kind = ChargeKind::kExact);
   void Credit(AccountId id, int64_t bytes, ChargeKind kind = ChargeKind::kExact);
 
   // Bytes and reservations, descendants included.

@@ -102,6 +102,7 @@ async function follow(
   options: RunCommandOptions,
 ): Promise<Ending> {
   using view = viewOf(run, options);
+  const ended = new AbortController();
   let onStop: () => void = () => undefined;
   const stopped = new Promise<Ending>((resolve) => {
     onStop = () => {
@@ -112,9 +113,12 @@ async function follow(
   for (const signal of STOP_SIGNALS) process.once(signal, onStop);
   process.stdout.once('error', onStop); // the reader of a pipe went away
   try {
-    if (options.json || process.stderr.isTTY) void expectTotals(run, paths, scanOptions);
+    // Whatever goes wrong with it, the run's own walk meets as well.
+    if (options.json || process.stderr.isTTY)
+      expectTotals(run, paths, scanOptions, ended.signal).catch(() => undefined);
     return await Promise.race([move(run, sink, view, options.strict === true), stopped]);
   } finally {
+    ended.abort();
     for (const signal of STOP_SIGNALS) process.removeListener(signal, onStop);
     await sink.abandon();
   }
@@ -144,11 +148,16 @@ function viewOf(run: Run, { json }: RunCommandOptions): ProgressView {
 }
 
 /** A walk of its own finds what there is to do long before the work is done, so that the bar knows its end. */
-async function expectTotals(run: Run, paths: readonly string[], scanOptions: ScanOptions): Promise<void> {
+async function expectTotals(
+  run: Run,
+  paths: readonly string[],
+  scanOptions: ScanOptions,
+  signal: AbortSignal,
+): Promise<void> {
   if (paths.includes('-')) return;
   let files = 0;
   let bytes = 0;
-  for await (const batch of scan(paths, scanOptions))
+  for await (const batch of scan(paths, { ...scanOptions, signal }))
     for (const file of batch) {
       files++;
       bytes += file.size ?? 0;

@@ -33,6 +33,8 @@ export interface Ledger {
   reserve(account: AccountId, bytes: number): boolean;
   /** Pays an estimate back. */
   unreserve(account: AccountId, bytes: number): void;
+  /** Moves an estimate to another account, whatever the limits say: nothing is added. */
+  transfer(from: AccountId, to: AccountId, bytes: number): void;
   /** Bytes and reservations of an account, its descendants included. */
   held(account: AccountId): number;
   /** Every account with its own figures, in order of number; entry 0 is the host with the sum of all. */

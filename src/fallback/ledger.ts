@@ -63,6 +63,10 @@ export function createLedger(): Ledger {
     credit: (id, bytes) => book(id, -bytes, 'bytes'),
     reserve: (id, bytes) => tryBook(id, bytes, 'reserved'),
     unreserve: (id, bytes) => book(id, -bytes, 'reserved'),
+    transfer: (from, to, bytes) => {
+      book(from, -bytes, 'reserved');
+      book(to, bytes, 'reserved');
+    },
     held: (id) => at(id).held,
     snapshot: () => {
       const rows: AccountFigures[] = entries.map(({ name, bytes, reserved, peak }) => ({

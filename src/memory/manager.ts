@@ -217,13 +217,20 @@ export class MemoryManager implements Disposable {
   }
 
   #take(name: string, bytes: number): Reservation | undefined {
-    const account = this.account(name);
+    let account = this.account(name);
     if (!this.#ledger.reserve(account, bytes)) return undefined;
     this.#live++;
-    return new Reservation(bytes, (freed, last) => {
-      this.#ledger.unreserve(account, freed);
-      if (last) this.#live--;
-      this.#serve();
+    return new Reservation(bytes, {
+      giveBack: (freed, last) => {
+        this.#ledger.unreserve(account, freed);
+        if (last) this.#live--;
+        this.#serve();
+      },
+      move: (target, left) => {
+        const next = this.account(target);
+        this.#ledger.transfer(account, next, left);
+        account = next;
+      },
     });
   }
 

@@ -60,17 +60,17 @@ async function prepare(
 ): Promise<() => Promise<Outcome>> {
   const { costBytes, keptBytes } = inspection;
   let { bytes } = read;
-  let held = memory.tryReserve('prepare', costBytes + keptBytes);
+  let held = memory.tryReserve('decode', costBytes + keptBytes);
   if (!held) {
     // Waiting for more while holding some is how jobs deadlock: give the bytes up, ask for all, read again.
     bytes = Buffer.alloc(0);
     reading.release();
-    held = await memory.reserve('prepare', file.size + costBytes + keptBytes, { signal });
+    held = await memory.reserve('decode', file.size + costBytes + keptBytes, { signal });
   }
   try {
     if (bytes.length === 0) bytes = await readAgain(file, read.evidence.sha256);
     const finish = await inspection.prepare(bytes);
-    held.shrinkTo(keptBytes);
+    held.become('batch', keptBytes);
     return async () => {
       using _kept = held;
       return await finish();

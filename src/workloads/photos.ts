@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Batcher } from '../batch/batcher.js';
-import type { Tensor } from '../contract/index.js';
+import type { AccountId, Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
 import type { Model } from '../models/model.js';
 import { native } from '../native/load.js';
@@ -50,7 +50,8 @@ class OpenPhotos implements OpenWorkload {
   readonly #parts: Parts;
   readonly #maxBatch: number;
   readonly #signal: AbortSignal;
-  readonly #duplicates: NearDuplicateIndex;
+  readonly #duplicates = new NearDuplicateIndex();
+  readonly #account: AccountId;
   #model: Promise<Model> | undefined;
   #served: Served | undefined;
   #starting: Promise<Batcher> | undefined;
@@ -62,7 +63,8 @@ class OpenPhotos implements OpenWorkload {
     this.#parts = parts;
     this.#maxBatch = maxBatch;
     this.#signal = signal;
-    this.#duplicates = new NearDuplicateIndex();
+    this.#account = parts.memory.account('near-duplicates');
+    native().ledger.overdraw(this.#account, this.#duplicates.bytes);
   }
 
   static async open(parts: Parts, maxBatch: number, signal: AbortSignal): Promise<OpenPhotos> {
@@ -86,7 +88,9 @@ class OpenPhotos implements OpenWorkload {
   }
 
   observe(path: string, { data }: Outcome): void {
+    const before = this.#duplicates.bytes;
     this.#duplicates.add(path, (data as PhotoData).phash);
+    native().ledger.overdraw(this.#account, this.#duplicates.bytes - before);
   }
 
   served(): Served | undefined {
@@ -100,6 +104,7 @@ class OpenPhotos implements OpenWorkload {
   async [Symbol.asyncDispose](): Promise<void> {
     const model = await this.#model?.catch(() => undefined);
     model?.[Symbol.dispose]();
+    native().ledger.credit(this.#account, this.#duplicates.bytes);
   }
 
   async #features(pixels: Uint8Array) {

@@ -29,6 +29,18 @@ describe('memory manager', () => {
     expect(memory.snapshot().accounts.decode).toMatchObject({ reserved: 0 });
   });
 
+  it('books what a reservation has become under its new account', async () => {
+    const memory = managerWithRoom(400 * MB);
+    const held = await memory.reserve('decode', '24MB');
+    held.become('batch', 4 * MB);
+    expect(memory.snapshot().accounts).toMatchObject({
+      decode: { reserved: 0 },
+      batch: { reserved: 4 * MB },
+    });
+    held.release();
+    expect(memory.snapshot().accounts).toMatchObject({ decode: { reserved: 0 }, batch: { reserved: 0 } });
+  });
+
   it('refuses at once what can never fit, with the figures', async () => {
     const memory = managerWithRoom(100 * MB);
     await expect(memory.reserve('decode', '1GB')).rejects.toThrow(exceeded);

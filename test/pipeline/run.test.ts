@@ -211,8 +211,9 @@ describe('run', () => {
     });
     for await (const _ of spillway.run(scan(files(), { stat: true }), workload));
     const { accounts } = spillway.memory.snapshot();
-    for (const name of ['read', 'prepare']) expect(accounts[name]).toMatchObject({ bytes: 0, reserved: 0 });
-    expect(accounts.prepare?.peak).toBeGreaterThan(1000);
+    for (const name of ['read', 'decode', 'batch'])
+      expect(accounts[name]).toMatchObject({ bytes: 0, reserved: 0 });
+    expect(accounts.decode?.peak).toBeGreaterThan(1000);
   });
 
   it('closes while a run is going on', async () => {

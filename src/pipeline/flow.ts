@@ -1,0 +1,192 @@
+// The way of a file: look up, read and prepare, wait for its batch, keep, emit.
+import type { MemoryManager } from '../memory/manager.js';
+import type { ScanBatch } from '../scan/batch.js';
+import { Channel } from '../util/channel.js';
+import { codeOf, messageOf } from '../util/errors.js';
+import { type Taken, takeIn } from './intake.js';
+import type { Journal, Known } from './journal.js';
+import { entryOf, failureOf, successOf } from './result.js';
+import type { Evidence, FileEntry, KeptOutcome, OpenWorkload, Outcome, Result } from './workload.js';
+
+/** What the files flow through. */
+export interface FlowParts {
+  readonly source: AsyncIterable<ScanBatch>;
+  readonly workload: OpenWorkload;
+  readonly journal: Journal;
+  readonly memory: MemoryManager;
+  /** Files prepared at once. */
+  readonly workers: number;
+  readonly signal: AbortSignal;
+  /** Takes a result; resolves when there is room for the next. */
+  readonly emit: (result: Result) => Promise<void>;
+  /** Ends the run with an error that is not one file's own. */
+  readonly stop: (error: unknown) => void;
+}
+
+interface Task {
+  readonly file: FileEntry;
+  readonly known: Known | undefined;
+}
+
+/** Errors that are not one file's own: the next file would fail the same way. */
+const FATAL: ReadonlySet<string> = new Set([
+  'ERR_CLOSED',
+  'ERR_DEVICE_UNAVAILABLE',
+  'ERR_ENGINE',
+  'ERR_INVALID_ARGUMENT',
+  'ERR_MISSING_DEPENDENCY',
+  'ERR_MODEL_REJECTED',
+  'ERR_NATIVE_UNAVAILABLE',
+]);
+
+/** Files whose results are looked up at once: SQLite answers 256 at 5 µs each, one by one at 54 µs. */
+const LOOKUP = 256;
+
+/** Carries the files of one run from the source to `emit`. */
+export class Flow {
+  readonly #parts: FlowParts;
+  readonly #tasks = new Channel<Task>(2 * LOOKUP);
+  readonly #finishing = new Set<Promise<void>>();
+
+  constructor(parts: FlowParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves once every file of the source has come out, or soon after the signal aborts. */
+  async run(): Promise<void> {
+    const { signal, workers } = this.#parts;
+    const drop = () => this.#tasks.clear();
+    signal.addEventListener('abort', drop, { once: true });
+    const all = [this.#lookUpAll(), ...Array.from({ length: workers }, () => this.#prepareAll())];
+    await Promise.all(all.map((each) => each.catch(this.#parts.stop)));
+    await Promise.all(this.#finishing);
+    signal.removeEventListener('abort', drop);
+    signal.throwIfAborted();
+  }
+
+  /** Walks the source: what is known goes straight out, the rest to the workers. */
+  async #lookUpAll(): Promise<void> {
+    try {
+      // The next look-up is under way while the results of the last go out.
+      let routed = Promise.resolve();
+      for await (const batch of untilAborted(this.#parts.source, this.#parts.signal)) {
+        const files = await this.#separate(batch);
+        for (let at = 0; at < files.length; at += LOOKUP) {
+          const some = files.slice(at, at + LOOKUP);
+          const found = this.#parts.journal.lookUp(some);
+          await Promise.all([routed, found]);
+          routed = this.#route(some, await found);
+        }
+      }
+      await routed;
+    } finally {
+      this.#tasks.close();
+    }
+  }
+
+  /** The files of a batch; what could not be looked at is a result already. */
+  async #separate(batch: ScanBatch): Promise<FileEntry[]> {
+    const files: FileEntry[] = [];
+    for (const file of batch) {
+      if (!file.error) files.push(entryOf(file));
+      else await this.#emit(failureOf({ path: file.path, pathBytes: file.pathBytes }, file.error, false));
+    }
+    return files;
+  }
+
+  async #route(files: readonly FileEntry[], found: readonly (Known | undefined)[]): Promise<void> {
+    for (const [i, file] of files.entries()) {
+      const known = found[i];
+      if (known && !known.racy) await this.#emitKnown(file, known);
+      else await this.#tasks.push({ file, known });
+    }
+  }
+
+  async #prepareAll(): Promise<void> {
+    const { workload, signal } = this.#parts;
+    for (;;) {
+      const task = await this.#tasks.shift();
+      if (!task || signal.aborted) return;
+      await this.#prepare(task);
+      while (this.#finishing.size >= workload.pending) await Promise.race(this.#finishing);
+    }
+  }
+
+  async #prepare({ file, known }: Task): Promise<void> {
+    const { workload, memory, signal, stop } = this.#parts;
+    let taken: Taken;
+    try {
+      taken = await takeIn(file, known?.racy ? known.sha256 : undefined, workload, memory, signal);
+    } catch (error) {
+      return this.#emitFailure(file, error);
+    }
+    const finished = this.#finish(file, taken, known)
+      .catch(stop)
+      .finally(() => this.#finishing.delete(finished));
+    this.#finishing.add(finished);
+  }
+
+  async #finish(file: FileEntry, { evidence, finish }: Taken, known: Known | undefined): Promise<void> {
+    const { journal } = this.#parts;
+    const seen = { ...file, ...evidence.stat };
+    if (!finish && known) {
+      await journal.confirm(evidence);
+      return this.#emitKnown(seen, known);
+    }
+    let outcome: Outcome;
+    try {
+      if (!finish) throw new TypeError('expected a finish for a file of which nothing is known');
+      outcome = await finish();
+    } catch (error) {
+      return this.#emitFailure(seen, error, evidence);
+    }
+    await journal.keep(evidence, outcome);
+    await this.#emitOutcome(seen, { ...outcome, sha256: evidence.sha256 }, false);
+  }
+
+  async #emitKnown(file: FileEntry, { value }: Known): Promise<void> {
+    if ('error' in value) await this.#emit(failureOf(file, value.error, true));
+    else await this.#emitOutcome(file, value, true);
+  }
+
+  async #emitOutcome(file: FileEntry, outcome: KeptOutcome, cached: boolean): Promise<void> {
+    this.#parts.workload.observe(file.path, outcome);
+    await this.#emit(successOf(file, outcome, cached));
+  }
+
+  /** One bad file is a result like any other; what would fail every file ends the run. */
+  async #emitFailure(file: FileEntry, error: unknown, evidence?: Evidence): Promise<void> {
+    const { signal, stop, journal } = this.#parts;
+    if (signal.aborted) return;
+    const code = codeOf(error);
+    if (code === undefined || FATAL.has(code)) return stop(error);
+    const failure = { code, message: messageOf(error) };
+    if (evidence) await journal.keepFailure(evidence, failure);
+    await this.#emit(failureOf(file, failure, false));
+  }
+
+  async #emit(result: Result): Promise<void> {
+    if (!this.#parts.signal.aborted) await this.#parts.emit(result);
+  }
+}
+
+/** The items of a source; ends at once on abort, also while the source keeps us waiting. */
+async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    onAbort = () => resolve(undefined);
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    while (!signal.aborted) {
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (!step || step.done) return;
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // Not awaited: a source that hangs would hang its return as well.
+    iterator.return?.().catch(() => undefined);
+  }
+}
