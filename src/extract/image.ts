@@ -155,11 +155,23 @@ function describeStart(bytes: Uint8Array): string {
     : `bytes that start with ${start.toString('hex')}`;
 }
 
-/** Memory is the machine's affair; everything else that libvips says follows from the bytes. */
+/**
+ * Memory is the machine's affair; any other failure follows from the bytes. libvips keeps its messages in one buffer
+ * for all threads, so beside other images its text may be another's or missing: it is only the cause, never a result.
+ */
 function decodeError(format: ImageFormat, error: unknown): unknown {
   if (codeOf(error) !== undefined) return error;
-  const message = [...new Set(messageOf(error).split('\n'))].filter(Boolean).join('; ').slice(0, 300);
-  return /out of memory|unable to allocate/i.test(message)
-    ? new SpillwayError('ERR_OUT_OF_MEMORY', `no memory to decode the ${format} image: ${message}`)
-    : new SpillwayError('ERR_DECODE', `expected a ${format} image that decodes but: ${message}`);
+  return /out of memory|unable to allocate/i.test(messageOf(error))
+    ? new SpillwayError(
+        'ERR_OUT_OF_MEMORY',
+        `expected memory to decode a ${format} image but there was none`,
+        {
+          cause: error,
+        },
+      )
+    : new SpillwayError(
+        'ERR_DECODE',
+        `expected a whole ${format} image but its data is broken or cut short`,
+        { cause: error },
+      );
 }

@@ -96,7 +96,7 @@ describe('openImage', () => {
     const bytes = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(60, 7)]);
     const error = await openImage(bytes).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'ERR_DECODE' });
-    expect((error as Error).message).toMatch(/^expected a png image that decodes but: [^\n]+$/);
+    expect((error as Error).message).toBe('expected a whole png image but its data is broken or cut short');
   });
 });
 

@@ -15,12 +15,17 @@ export interface Ended {
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  /** What it has printed until now, whole lines of results. */
+  readonly soFar: () => { readonly stdout: string; readonly stderr: string };
 }
 
-export function start(
-  args: readonly string[],
-  { cwd, input }: { cwd?: string; input?: Buffer | string } = {},
-): Started {
+interface Options {
+  readonly cwd?: string;
+  /** Standard input; `'open'`: the caller writes to it and it is not ended. Nothing unless told. */
+  readonly input?: Buffer | string;
+}
+
+export function start(args: readonly string[], { cwd, input }: Options = {}): Started {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -29,18 +34,20 @@ export function start(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     text.stderr += chunk;
   });
-  child.stdin.end(input ?? '');
+  if (input !== 'open') child.stdin.end(input ?? '');
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal, ...text }));
   });
-  return { child, ended };
+  return {
+    child,
+    ended,
+    soFar: () => ({ ...text, stdout: text.stdout.slice(0, text.stdout.lastIndexOf('\n') + 1) }),
+  };
 }
 
-export const spillway = (
-  args: readonly string[],
-  options?: { cwd?: string; input?: Buffer | string },
-): Promise<Ended> => start(args, options).ended;
+export const spillway = (args: readonly string[], options?: Options): Promise<Ended> =>
+  start(args, options).ended;
 
 /** JSON lines as objects. */
 export function lines<T = Record<string, unknown>>(text: string): T[] {
