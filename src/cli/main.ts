@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { codeOf, messageOf } from '../util/errors.js';
+import { addDoctorCommand } from './doctor.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { addRunCommand } from './run.js';
 import { addScanCommand } from './scan.js';
@@ -18,6 +19,7 @@ const program = new Command('spillway')
   .showHelpAfterError();
 addRunCommand(program);
 addScanCommand(program);
+addDoctorCommand(program);
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) {

@@ -4,12 +4,14 @@ import type { Command } from 'commander';
 import type { Run } from '../pipeline/run.js';
 import { JsonlFileSink, JsonlStreamSink, partialName, type Sink } from '../pipeline/sinks/jsonl.js';
 import type { Workload } from '../pipeline/workload.js';
+import { sqliteDriver } from '../results/sqlite-driver.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { type FileId, type ScanOptions, scan } from '../scan/scan.js';
 import { Spillway } from '../spillway.js';
-import { codeOf, invalidArgument } from '../util/errors.js';
+import { codeOf, invalidArgument, messageOf } from '../util/errors.js';
 import { photos } from '../workloads/photos.js';
 import { EXIT } from './exit-codes.js';
+import { withAllMissing } from './missing-packages.js';
 import { readPaths } from './paths.js';
 import { jsonProgress, type ProgressView, plainProgress, terminalProgress } from './progress.js';
 import { type RunState, summaryOf, summaryText } from './summary.js';
@@ -53,12 +55,20 @@ export function addRunCommand(program: Command): void {
     .option('--workers <n>', 'files decoded at once (default: the cores this process may use)', Number)
     .option('--strict', 'stop at the first failed item')
     .option('--json', 'progress and summary as JSON lines on standard error')
-    .action(async (paths: string[], options: RunCommandOptions) => {
-      process.exitCode = await runCommand(paths, options);
+    .action(async (paths: string[], options: RunCommandOptions, command: Command) => {
+      const asked = command.getOptionValueSource('cache') !== 'default';
+      process.exitCode = await runCommand(paths, options, asked).catch((error: unknown) => {
+        throw withAllMissing(error);
+      });
     });
 }
 
-async function runCommand(paths: readonly string[], options: RunCommandOptions): Promise<number> {
+async function runCommand(
+  paths: readonly string[],
+  given: RunCommandOptions,
+  cacheAsked: boolean,
+): Promise<number> {
+  const options = cacheAsked ? given : withoutImpossibleCache(given);
   const workload = workloadOf(options.workload);
   if (options.out !== undefined && !options.out.endsWith('.jsonl'))
     throw invalidArgument('--out', 'a file name that ends in .jsonl', options.out);
@@ -86,6 +96,21 @@ async function runCommand(paths: readonly string[], options: RunCommandOptions):
     process.exit(EXIT.stopped);
   }
   return summary.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+/** Only who asked for a cache is refused where this Node has no SQLite; everybody else is told. */
+function withoutImpossibleCache(options: RunCommandOptions): RunCommandOptions {
+  try {
+    sqliteDriver();
+    return options;
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_MISSING_DEPENDENCY') throw error;
+    const message = `no results are kept: ${messageOf(error)}`;
+    process.stderr.write(
+      options.json ? `${JSON.stringify({ type: 'note', message })}\n` : `spillway: ${message}\n`,
+    );
+    return { ...options, cache: false };
+  }
 }
 
 interface Ending {

@@ -1,7 +1,7 @@
 // The folder that holds what a job has learnt: ours alone, because whoever can write it can forge results.
-import { constants } from 'node:fs';
-import { lstat, mkdir, open } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { type BigIntStats, constants } from 'node:fs';
+import { access, lstat, mkdir, open, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { codeOf, SpillwayError } from '../util/errors.js';
 
 export interface CacheFolder {
@@ -24,13 +24,43 @@ const WRITABLE_BY_OTHERS = constants.S_IWGRP | constants.S_IWOTH;
 export async function openCacheFolder(folder: string): Promise<CacheFolder> {
   const path = resolve(folder);
   await makeFolder(path);
+  const stat = await judgeFolder(path);
+  const databaseFile = join(path, 'results.sqlite');
+  await makeDatabaseFile(databaseFile);
+  return { path, dev: stat.dev, ino: stat.ino, databaseFile };
+}
+
+/**
+ * Whether a cache folder could be opened, without making or changing anything: rejects like
+ * {@link openCacheFolder}. `exists` is false where it would be made; `freeBytes` is what its disk has left.
+ */
+export async function inspectCacheFolder(
+  folder: string,
+): Promise<{ readonly path: string; readonly exists: boolean; readonly freeBytes: number }> {
+  const path = resolve(folder);
+  const nearest = await nearestExisting(path);
+  if (nearest === path) await judgeFolder(path);
+  await access(nearest, constants.W_OK | constants.X_OK);
+  const { bavail, bsize } = await statfs(nearest);
+  return { path, exists: nearest === path, freeBytes: bavail * bsize };
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  try {
+    await lstat(path);
+    return path;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return nearestExisting(dirname(path));
+  }
+}
+
+async function judgeFolder(path: string): Promise<BigIntStats> {
   const stat = await lstat(path, { bigint: true });
   if (stat.isSymbolicLink()) throw unsafe(path, 'is a symbolic link, which is not followed here');
   if (!stat.isDirectory()) throw unsafe(path, 'is not a folder');
   checkOwner(path, Number(stat.uid), Number(stat.mode));
-  const databaseFile = join(path, 'results.sqlite');
-  await makeDatabaseFile(databaseFile);
-  return { path, dev: stat.dev, ino: stat.ino, databaseFile };
+  return stat;
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // The one place that knows which SQLite this Node has: `node:sqlite`, else the optional peer `better-sqlite3`.
 import { createRequire } from 'node:module';
-import { codeOf, messageOf, missingDependency } from '../util/errors.js';
+import { codeOf, missingDependency } from '../util/errors.js';
 
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = Record<string, SqlValue>;
@@ -48,6 +48,13 @@ export function openDatabase(file: string): SqliteDatabase {
     return wrap(new builtin.DatabaseSync(file), { name: 'node:sqlite', version: process.versions.node });
   const { open, version } = loadPackage();
   return wrap(open(file), { name: 'better-sqlite3', version });
+}
+
+/** Which SQLite would serve, without a file. Throws `ERR_MISSING_DEPENDENCY` where there is none. */
+export function sqliteDriver(): SqliteDriver {
+  const database = openDatabase(':memory:');
+  database.close();
+  return database.driver;
 }
 
 /**
@@ -125,12 +132,11 @@ function loadPackage(): { open: (file: string) => RawDatabase; version: string }
     new Database(':memory:').close();
     return { open: (file) => new Database(file), version };
   } catch (cause) {
-    const firstLine = new Error(messageOf(cause).split('\n')[0], { cause });
     throw missingDependency(
       'better-sqlite3',
       `the result cache on Node ${process.versions.node}, which has no node:sqlite,`,
       `better-sqlite3@${PACKAGE_MAJOR}`,
-      firstLine,
+      cause,
     );
   }
 }

@@ -65,7 +65,7 @@ export function missingDependency(
 ): SpillwayError {
   return new SpillwayError(
     'ERR_MISSING_DEPENDENCY',
-    `${purpose} needs the package ${packageName}: install it with \`npm install ${install}\` (${messageOf(cause)})`,
+    `${purpose} needs the package ${packageName}: install it with \`npm install ${install}\` (${messageOf(cause).split('\n')[0]})`,
     { cause },
   );
 }

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openCacheFolder } from '../../src/results/cache-folder.js';
+import { inspectCacheFolder, openCacheFolder } from '../../src/results/cache-folder.js';
 import { temporaryFolder } from './temporary.js';
 
 const UNSAFE = { code: 'ERR_CACHE_UNSAFE' };
@@ -62,5 +62,18 @@ describe('the cache folder', () => {
     await expect(openCacheFolder(join(parent.path, 'file', 'cache'))).rejects.toMatchObject({
       code: 'ENOTDIR',
     });
+  });
+
+  it('is judged without being made', async () => {
+    using parent = temporaryFolder();
+    const path = join(parent.path, 'deep', 'cache');
+    const freeBytes = expect.any(Number);
+    expect(await inspectCacheFolder(path)).toEqual({ path, exists: false, freeBytes });
+    expect(await inspectCacheFolder(path)).toEqual({ path, exists: false, freeBytes });
+    await openCacheFolder(path);
+    expect(await inspectCacheFolder(path)).toEqual({ path, exists: true, freeBytes });
+    chmodSync(path, 0o777);
+    await expect(inspectCacheFolder(path)).rejects.toMatchObject(UNSAFE);
+    await expect(inspectCacheFolder('/etc/passwd/cache')).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 });
