@@ -1,0 +1,110 @@
+// Memory that is held, and memory that is given back: resident set of fresh processes.
+import { rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { scratchFolder } from '../harness/data-sets.mjs';
+import { fingerprint, openStock } from '../harness/engines.mjs';
+import { feed, mlpFile } from '../harness/graphs.mjs';
+import { bareNodeMB, residentMB } from '../harness/memory.mjs';
+
+/** @typedef {import('../harness/types.js').Context} Context */
+
+/** Every part open and none at work; above an empty ES module in a process of its own. */
+const idle = {
+  measures: [{ metric: 'MB', better: 'lower', target: { limit: { name: 'bound', value: 48 } } }],
+  data: async () => ({ bareMB: bareNodeMB().now, label: 'every part open, above bare Node' }),
+  sides: {
+    ours: {
+      fresh: true,
+      open: async (/** @type {{ bareMB: number }} */ { bareMB }) => ({
+        async run() {
+          const { Spillway } = await import('../../dist/index.js');
+          await import('sharp'); // what the photos workload decodes with
+          const cacheDir = scratchFolder('idle');
+          const spillway = await Spillway.open({ cacheDir });
+          const model = await spillway.models.acquire(
+            new URL('../../models/photo-features.onnx', import.meta.url).pathname,
+          );
+          await sleep(1000);
+          const { now } = residentMB();
+          model[Symbol.dispose]();
+          await spillway.close();
+          rmSync(cacheDir, { recursive: true });
+          return { values: { MB: now - bareMB } };
+        },
+      }),
+    },
+  },
+};
+
+const RELOADED = { layers: 2, width: 2048 };
+const RELOADED_MB = Math.round((RELOADED.layers * RELOADED.width ** 2 * 4) / 1e6);
+
+/** @typedef {{ model: string, cycles: number }} ReloadData */
+
+/**
+ * Growth of the resident set from the end of the first cycle to the end of the last.
+ * @param {(file: string) => Promise<{ cycle(): Promise<number>, close(): Promise<unknown> }>} open
+ */
+const reload = (open) => ({
+  fresh: true,
+  open: async (/** @type {ReloadData} */ { model, cycles }) => ({
+    async run() {
+      const { cycle, close } = await open(model);
+      let result = await cycle();
+      await sleep(200);
+      const first = residentMB().now;
+      for (let i = 1; i < cycles; i++) result = await cycle();
+      await sleep(200);
+      const last = residentMB().now;
+      await close();
+      return { values: { MB: last - first }, result };
+    },
+  }),
+});
+
+const x = feed(1, RELOADED.width);
+
+const reloads = {
+  measures: [{ metric: 'MB', better: 'lower', target: { limit: { name: 'bound', value: 2 } } }],
+  data: async (/** @type {Context} */ { quick }) => {
+    const cycles = quick ? 20 : 60;
+    return {
+      model: await mlpFile(RELOADED),
+      cycles,
+      label: `${cycles} cycles of load, run, release; ${RELOADED_MB} MB of weights`,
+    };
+  },
+  sides: {
+    ours: reload(async (file) => {
+      const { ModelCache } = await import('../../dist/index.js');
+      const cache = new ModelCache({ device: 'cpu' });
+      return {
+        async cycle() {
+          const model = await cache.acquire(file);
+          const { y } = await model.run({ x });
+          model[Symbol.dispose]();
+          cache.clear();
+          return fingerprint(y.data);
+        },
+        close: () => cache.close(),
+      };
+    }),
+    'onnxruntime-node': {
+      package: 'onnxruntime-node',
+      ...reload(async (file) => ({
+        async cycle() {
+          const session = await openStock(file, 2);
+          const y = await session.run(x);
+          await session.close();
+          return fingerprint(y);
+        },
+        close: async () => undefined,
+      })),
+    },
+  },
+};
+
+export const cases = [
+  { name: 'mem.idle', contests: [idle] },
+  { name: 'mem.reload', contests: [reloads] },
+];
