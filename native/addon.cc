@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::RegisterCore(env, exports);
   spillway::RegisterInfer(env, exports);
   spillway::RegisterLedger(env, exports);
+  spillway::RegisterRead(env, exports);
   spillway::RegisterScan(env, exports);
   spillway::RegisterGpu(env, exports);
   return exports;

@@ -1,6 +1,6 @@
 // The export list.
 export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
-export type { Device, Tensor, TensorElements, TensorType, ValueInfo } from './contract/index.js';
+export type { Device, FileStat, Tensor, TensorElements, TensorType, ValueInfo } from './contract/index.js';
 export {
   MemoryManager,
   type MemoryOptions,
@@ -15,6 +15,11 @@ export { type NativeReport, nativeReport } from './native/load.js';
 export type { Progress } from './pipeline/meter.js';
 export type { Run, RunStats } from './pipeline/run.js';
 export type { Failure, Outcome, Result, Success, Workload } from './pipeline/workload.js';
+export { type ChunkOptions, type FileChunk, type FileChunks, openChunks } from './read/chunks.js';
+export { type ReadOptions, readFiles } from './read/files.js';
+export type { FileGroup } from './read/group.js';
+export type { FilePaths } from './read/path-feed.js';
+export type { FilePath } from './read/paths.js';
 export type { ScanBatch, ScanFile, ScanFileType } from './scan/batch.js';
 export { type ScanOptions, type ScanRoot, scan } from './scan/scan.js';
 export { type RunOptions, Spillway, type SpillwayOptions } from './spillway.js';

@@ -21,9 +21,27 @@ Environment& Environment::Open(Napi::Env env) {
 Environment& Environment::Of(napi_env env) { return *Napi::Env(env).GetInstanceData<Environment>(); }
 
 Napi::Value Environment::Start(std::unique_ptr<Task> task) {
-  napi_deferred deferred;
+  Task* raw = task.get();
   napi_value promise;
-  napi_create_promise(env_, &deferred, &promise);
+  if (Adopt(std::move(task), &promise))
+    RunOnThread([this, raw] {
+      raw->Execute();
+      Finish(raw);
+    });
+  return {env_, promise};
+}
+
+Napi::Value Environment::Await(std::unique_ptr<Task> task) {
+  Task* raw = task.get();
+  napi_value promise;
+  if (Adopt(std::move(task), &promise)) raw->Execute();
+  return {env_, promise};
+}
+
+// Takes the task into those in flight; false, and the promise rejected, once stopped.
+bool Environment::Adopt(std::unique_ptr<Task> task, napi_value* promise) {
+  napi_deferred deferred;
+  napi_create_promise(env_, &deferred, promise);
   Task* raw = task.get();
   bool refused;
   {
@@ -33,17 +51,15 @@ Napi::Value Environment::Start(std::unique_ptr<Task> task) {
   }
   if (refused) {
     napi_reject_deferred(env_, deferred, MakeError(Status::Error("ERR_CLOSED", "spillway has been stopped")));
-    return {env_, promise};
+    return false;
   }
   if (pending_.empty()) napi_ref_threadsafe_function(env_, wake_);
   pending_.emplace(raw, Pending{std::move(task), deferred});
-  RunOnThread([this, raw] { Execute(raw); });
-  return {env_, promise};
+  return true;
 }
 
-// On a thread of the pool. The environment outlives this call: Stop() waits for `executing_` to empty.
-void Environment::Execute(Task* task) {
-  task->Execute();
+// The environment outlives this call: Stop() waits for `executing_` to empty.
+void Environment::Finish(Task* task) {
   std::lock_guard lock(mutex_);
   std::erase(executing_, task);
   if (stopped_) {
@@ -83,7 +99,11 @@ void Environment::SettleFinished() {
 void Environment::Stop() {
   std::unique_lock lock(mutex_);
   stopped_ = true;
-  for (Task* task : executing_) task->Cancel();
+  const std::vector<Task*> executing = executing_;
+  lock.unlock();
+  // Not under the lock, for it may lead to Finish. They live on in `pending_`, which is this thread's.
+  for (Task* task : executing) task->Cancel();
+  lock.lock();
   idle_.wait(lock, [this] { return executing_.empty(); });
   lock.unlock();
   background->Close();

@@ -29,6 +29,11 @@ class Environment {
   // pointer only as long as the promise is pending.
   Napi::Value Start(std::unique_ptr<Task> task);
 
+  // The promise of a task that others complete: Execute, called here and now, only tells them to, and the
+  // promise settles once Finish has been called, on any thread; Cancel must soon lead to that.
+  Napi::Value Await(std::unique_ptr<Task> task);
+  void Finish(Task* task);
+
   // Refuses new tasks, cancels those in flight and waits for them. Harmless when repeated.
   void Stop();
 
@@ -41,7 +46,7 @@ class Environment {
   const std::shared_ptr<Background> background = std::make_shared<Background>();
 
   // Per-environment constructors, kept here so that they die with the environment.
-  Napi::FunctionReference scanner_class, session_class;
+  Napi::FunctionReference chunk_reader_class, group_reader_class, scanner_class, session_class;
 
  private:
   struct Pending {
@@ -52,7 +57,7 @@ class Environment {
   explicit Environment(Napi::Env env) : env_(env) {}
   static void OnCleanup(void* self);
   static void OnFinished(napi_env env, napi_value, void* self, void*);
-  void Execute(Task* task);
+  bool Adopt(std::unique_ptr<Task> task, napi_value* promise);
   void SettleFinished();
 
   napi_env env_;

@@ -8,6 +8,7 @@ namespace spillway {
 void RegisterCore(Napi::Env env, Napi::Object exports);
 void RegisterInfer(Napi::Env env, Napi::Object exports);
 void RegisterLedger(Napi::Env env, Napi::Object exports);
+void RegisterRead(Napi::Env env, Napi::Object exports);
 void RegisterScan(Napi::Env env, Napi::Object exports);
 void RegisterGpu(Napi::Env env, Napi::Object exports);
 

@@ -1,11 +1,13 @@
 import type { Gpu } from './gpu.js';
 import type { Inference } from './infer.js';
 import type { Ledger } from './ledger.js';
+import type { ChunkPlan, ChunkReader, GroupPlan, GroupReader } from './read.js';
 import type { Scanner, ScanPlan } from './scan.js';
 
 export * from './gpu.js';
 export * from './infer.js';
 export * from './ledger.js';
+export * from './read.js';
 export * from './scan.js';
 
 /**
@@ -23,6 +25,10 @@ export interface NativeSide {
   /** Cores this process may really use: the lesser of its affinity and its CPU quota, at least 1. */
   cores(): number;
   openScanner(plan: ScanPlan): Scanner;
+  openChunkReader(plan: ChunkPlan): ChunkReader;
+  openGroupReader(plan: GroupPlan): GroupReader;
+  /** SHA-256 on this thread; `portable` leaves the processor's own instructions aside. */
+  sha256(bytes: Uint8Array, portable: boolean): Uint8Array;
   /** Gives free pages of the C heap back to the system, off this thread. Present where `trim` is a capability. */
   trim?(): Promise<void>;
   /** Bounds how many arenas the C heap keeps free pages in. Present where `trim` is a capability. */

@@ -1,0 +1,45 @@
+// Lends blocks to JavaScript as ArrayBuffers and takes them back.
+//
+// A buffer that is released is detached: views of it have length 0 from then on, whatever its block holds
+// next. One that is collected without a release gives its block back then. JavaScript thread only.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <unordered_map>
+
+#include "read/block.h"
+
+namespace spillway {
+
+class Lender : public std::enable_shared_from_this<Lender> {
+ public:
+  explicit Lender(std::shared_ptr<BlockOwner> owner) : owner_(std::move(owner)) {}
+
+  // A Uint8Array over the first `bytes` of the block, or nullptr. Where the runtime refuses external buffers
+  // (Electron does) it is a copy, and the block goes back at once.
+  napi_value Lend(napi_env env, Block block, size_t bytes);
+  // Keeps a lent buffer out of its owner's count.
+  void Retain(napi_env env, napi_value buffer);
+  // Harmless when repeated.
+  void Release(napi_env env, napi_value buffer);
+
+ private:
+  struct Lease {
+    Block block;
+    bool retained = false;
+    std::weak_ptr<Lender> lender;
+    std::shared_ptr<BlockOwner> owner;
+
+    void Return();
+  };
+  using LeasePointer = std::shared_ptr<Lease>;
+
+  static void OnCollected(napi_env, void*, void* lease);
+
+  std::shared_ptr<BlockOwner> owner_;
+  std::unordered_map<void*, LeasePointer> lent_;
+};
+
+}  // namespace spillway
