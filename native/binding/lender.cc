@@ -32,9 +32,8 @@ napi_value Lender::Lend(napi_env env, Block block, size_t bytes) {
   lease->lender = weak_from_this();
   lease->owner = owner_;
   auto* held = new LeasePointer(lease);
-  const napi_status status =
-      data ? napi_create_external_arraybuffer(env, data, bytes, OnCollected, held, &buffer)
-           : napi_no_external_buffers_allowed;
+  napi_status status = napi_no_external_buffers_allowed;
+  if (lend_ && data) status = napi_create_external_arraybuffer(env, data, bytes, OnCollected, held, &buffer);
   if (status == napi_ok) {
     lent_[data] = std::move(lease);
     return BytesOf(env, buffer, bytes);

@@ -15,10 +15,11 @@ namespace spillway {
 
 class Lender : public std::enable_shared_from_this<Lender> {
  public:
-  explicit Lender(std::shared_ptr<BlockOwner> owner) : owner_(std::move(owner)) {}
+  // Unless `lend` is set, and where the runtime refuses external buffers (Electron does), it copies.
+  Lender(std::shared_ptr<BlockOwner> owner, bool lend) : owner_(std::move(owner)), lend_(lend) {}
 
-  // A Uint8Array over the first `bytes` of the block, or nullptr. Where the runtime refuses external buffers
-  // (Electron does) it is a copy, and the block goes back at once.
+  // A Uint8Array over the first `bytes` of the block, or of a copy, and then the block goes back at once.
+  // Nullptr where the environment refuses.
   napi_value Lend(napi_env env, Block block, size_t bytes);
   // Keeps a lent buffer out of its owner's count.
   void Retain(napi_env env, napi_value buffer);
@@ -39,6 +40,7 @@ class Lender : public std::enable_shared_from_this<Lender> {
   static void OnCollected(napi_env, void*, void* lease);
 
   std::shared_ptr<BlockOwner> owner_;
+  const bool lend_;
   std::unordered_map<void*, LeasePointer> lent_;
 };
 

@@ -69,6 +69,8 @@ GroupPlan GroupPlanOf(const Napi::CallbackInfo& info) {
   return plan;
 }
 
+bool Lends(const Napi::CallbackInfo& info) { return PlanReader(info, "the plan of a reader").Flag("lend"); }
+
 // Makes an object property by property with raw calls: the first that fails leaves nullptr.
 class RawObject {
  public:
@@ -119,7 +121,7 @@ class RawObject {
 class ChunkReaderHandle : public ReaderHandle<ChunkReaderHandle, ChunkStream, Chunk> {
  public:
   explicit ChunkReaderHandle(const Napi::CallbackInfo& info)
-      : ReaderHandle(info, std::make_shared<ChunkStream>(ChunkPlanOf(info))) {}
+      : ReaderHandle(info, std::make_shared<ChunkStream>(ChunkPlanOf(info)), Lends(info)) {}
 
   static Napi::Function Class(Napi::Env env) {
     return DefineClass(env, "ChunkReader",
@@ -155,7 +157,7 @@ class ChunkReaderHandle : public ReaderHandle<ChunkReaderHandle, ChunkStream, Ch
 class GroupReaderHandle : public ReaderHandle<GroupReaderHandle, GroupReader, FileGroup> {
  public:
   explicit GroupReaderHandle(const Napi::CallbackInfo& info)
-      : ReaderHandle(info, std::make_shared<GroupReader>(GroupPlanOf(info))) {}
+      : ReaderHandle(info, std::make_shared<GroupReader>(GroupPlanOf(info)), Lends(info)) {}
 
   static Napi::Function Class(Napi::Env env) {
     return DefineClass(

@@ -16,10 +16,10 @@ namespace spillway {
 template <typename Self, typename Reader, typename Item>
 class ReaderHandle : public Napi::ObjectWrap<Self> {
  public:
-  ReaderHandle(const Napi::CallbackInfo& info, std::shared_ptr<Reader> reader)
+  ReaderHandle(const Napi::CallbackInfo& info, std::shared_ptr<Reader> reader, bool lend)
       : Napi::ObjectWrap<Self>(info),
         reader_(std::move(reader)),
-        lender_(std::make_shared<Lender>(reader_)) {}
+        lender_(std::make_shared<Lender>(reader_, lend)) {}
   ~ReaderHandle() override { reader_->Cancel(); }
 
   // A delivery that is there already is handed over at once; but not for longer than kTurn on end, for

@@ -24,8 +24,17 @@ interface Reader<Delivery> {
   close(): void;
 }
 
-/** How one big file is read: final values. */
-export interface ChunkPlan {
+interface ReaderPlan {
+  /** Compute SHA-256 while reading. */
+  readonly sha256: boolean;
+  /** Charged for the memory, before it is written to. */
+  readonly account: AccountId;
+  /** False delivers copies, as the addon does anyway in runtimes that refuse external buffers (Electron). */
+  readonly lend: boolean;
+}
+
+/** How one big file is read: final values. Where the account refuses a chunk the ring stays smaller. */
+export interface ChunkPlan extends ReaderPlan {
   /** Raw bytes, without NUL. */
   readonly path: Uint8Array;
   readonly chunkBytes: number;
@@ -34,9 +43,6 @@ export interface ChunkPlan {
   readonly end: number;
   /** Chunks in memory at most, the delivered one included, the retained ones not. */
   readonly slots: number;
-  readonly sha256: boolean;
-  /** Charged for the ring; where it refuses a chunk, the ring stays smaller, and without any it is an error. */
-  readonly account: AccountId;
 }
 
 /** One big file on its way. Rejects where the file changes or cannot be read. */
@@ -46,14 +52,12 @@ export interface ChunkReader extends Reader<Uint8Array<ArrayBuffer>> {
 }
 
 /** How small files are read: final values. */
-export interface GroupPlan {
+export interface GroupPlan extends ReaderPlan {
   /** Bytes of content in a group; a larger file has a group of its own. */
   readonly groupBytes: number;
   /** Larger files are errors. */
   readonly maxFileBytes: number;
   readonly threads: number;
-  readonly sha256: boolean;
-  readonly account: AccountId;
 }
 
 /** Words of eight bytes in a row of {@link RawFileGroup.rows}, and what stands in each. */

@@ -59,16 +59,15 @@ export function openChunks(path: FilePath, options: ChunkOptions = {}): FileChun
   if (chunkBytes < 1 || chunkBytes > 2 ** 30)
     throw invalidArgument('options.chunkBytes', 'a size from 1 byte to 1 GiB', given.chunkBytes);
   if (end < start) throw invalidArgument('options.end', `a position behind the start at ${start}`, given.end);
-  const account = given.account ?? native().ledger.account('read', 0);
-  const slots = RING_CHUNKS;
-  const plan = {
+  const plan: ChunkPlan = {
     path: bytesOfPath(path, 'path'),
     chunkBytes,
     start,
     end,
-    slots,
+    slots: RING_CHUNKS,
     sha256: given.sha256,
-    account,
+    account: given.account ?? native().ledger.account('read', 0),
+    lend: true,
   };
   return new FileChunks(plan, signal);
 }

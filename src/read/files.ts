@@ -71,6 +71,7 @@ export function readFiles(
     sha256: given.sha256,
     threads: given.threads ?? Math.min(native().cores(), 8),
     account: given.account ?? native().ledger.account('read', 0),
+    lend: true,
   };
   return groups(plan, paths, signal);
 }
