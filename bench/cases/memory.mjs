@@ -1,12 +1,30 @@
 // Memory that is held, and memory that is given back: resident set of fresh processes.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bigFile, touchPages } from '../harness/contents.mjs';
 import { scratchFolder } from '../harness/data-sets.mjs';
 import { fingerprint, openStock } from '../harness/engines.mjs';
 import { feed, mlpFile } from '../harness/graphs.mjs';
 import { bareNodeMB, residentMB } from '../harness/memory.mjs';
 
 /** @typedef {import('../harness/types.js').Context} Context */
+
+/** Opens what there is, and waits until it is quiet; the way to close it again. */
+async function openEveryPart() {
+  const { Spillway } = await import('../../dist/index.js');
+  await import('sharp'); // what the photos workload decodes with
+  const cacheDir = scratchFolder('idle');
+  const spillway = await Spillway.open({ cacheDir });
+  const model = await spillway.models.acquire(
+    new URL('../../models/photo-features.onnx', import.meta.url).pathname,
+  );
+  await sleep(1000);
+  return async () => {
+    model[Symbol.dispose]();
+    await spillway.close();
+    rmSync(cacheDir, { recursive: true });
+  };
+}
 
 /** Every part open and none at work; above an empty ES module in a process of its own. */
 const idle = {
@@ -17,18 +35,9 @@ const idle = {
       fresh: true,
       open: async (/** @type {{ bareMB: number }} */ { bareMB }) => ({
         async run() {
-          const { Spillway } = await import('../../dist/index.js');
-          await import('sharp'); // what the photos workload decodes with
-          const cacheDir = scratchFolder('idle');
-          const spillway = await Spillway.open({ cacheDir });
-          const model = await spillway.models.acquire(
-            new URL('../../models/photo-features.onnx', import.meta.url).pathname,
-          );
-          await sleep(1000);
+          const close = await openEveryPart();
           const { now } = residentMB();
-          model[Symbol.dispose]();
-          await spillway.close();
-          rmSync(cacheDir, { recursive: true });
+          await close();
           return { values: { MB: now - bareMB } };
         },
       }),
@@ -104,7 +113,48 @@ const reloads = {
   },
 };
 
+/** @typedef {{ file: string, megabytes: number }} Streamed */
+
+/**
+ * The peak while a file goes by in chunks and is hashed, above the same process idle with every part open.
+ * @param {string} name @param {number} full @param {number} quick
+ */
+const streamed = (name, full, quick) => ({
+  measures: [{ name, metric: 'MB', better: 'lower', target: { limit: { name: 'bound', value: 60 } } }],
+  data: async (/** @type {Context} */ context) => {
+    const megabytes = context.quick ? quick : full;
+    return {
+      file: await bigFile(megabytes),
+      megabytes,
+      label: `${megabytes} MB in chunks of 1 MB, above idle`,
+    };
+  },
+  sides: {
+    ours: {
+      fresh: true,
+      open: async (/** @type {Streamed} */ { file, megabytes }) => ({
+        async run() {
+          const { openChunks } = await import('../../dist/index.js');
+          const close = await openEveryPart();
+          const idleMB = residentMB().now;
+          let bytes = 0;
+          const chunks = openChunks(file, { sha256: true });
+          for await (const chunk of chunks) {
+            bytes += chunk.length;
+            touchPages(chunk.bytes, chunk.offset);
+          }
+          const { peak } = residentMB();
+          await close();
+          if (bytes !== megabytes * 1e6) throw new Error(`expected ${megabytes} MB but read ${bytes} bytes`);
+          return { values: { MB: peak - idleMB }, result: chunks.sha256 };
+        },
+      }),
+    },
+  },
+});
+
 export const cases = [
   { name: 'mem.idle', contests: [idle] },
   { name: 'mem.reload', contests: [reloads] },
+  { name: 'mem.file', contests: [streamed('500m', 500, 50), streamed('5g', 5000, 500)] },
 ];

@@ -27,10 +27,10 @@ export async function main(argv, { folder = CASES, print = (text) => console.log
   let choices;
   try {
     choices = choose(cases, args.patterns);
+    installPeers();
   } catch (error) {
     return complain(error instanceof Error ? error.message : String(error));
   }
-  installPeers();
   const tell = (/** @type {object} */ line) => print(args.json ? JSON.stringify(line) : table(line));
   return (await runChoices(choices, await contextOf(args.quick), tell)) > 0 ? 1 : 0;
 }
