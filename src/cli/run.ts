@@ -9,7 +9,7 @@ import type { ScanBatch } from '../scan/batch.js';
 import { type FileId, type ScanOptions, scan } from '../scan/scan.js';
 import { Spillway } from '../spillway.js';
 import { codeOf, invalidArgument, messageOf } from '../util/errors.js';
-import { photos } from '../workloads/photos.js';
+import { auto, metadata, photos } from '../workloads/index.js';
 import { EXIT } from './exit-codes.js';
 import { withAllMissing } from './missing-packages.js';
 import { readPaths } from './paths.js';
@@ -31,7 +31,7 @@ interface RunCommandOptions {
   readonly json?: true;
 }
 
-const WORKLOADS: Readonly<Record<string, () => Workload>> = { photos };
+const WORKLOADS: Readonly<Record<string, () => Workload>> = { auto, photos, metadata };
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** A file may take longer to decode than a person waits after Ctrl-C; what is stored is safe by then. */
 const STOP_MS = 700;
@@ -42,7 +42,7 @@ export function addRunCommand(program: Command): void {
     .command('run')
     .description('run a workload over files and folders; results are JSON lines')
     .argument('<path...>', "files and folders, or '-' for paths on standard input")
-    .option('--workload <name>', `one of: ${Object.keys(WORKLOADS).join(', ')}`, 'photos')
+    .option('--workload <name>', `one of: ${Object.keys(WORKLOADS).join(', ')}`, 'auto')
     .option('--budget <size>', "memory: '512MB', '2GiB', or a share of the limit that binds", '75%')
     .option('--cache <dir>', 'where results are kept', '.spillway')
     .option('--no-cache', 'keep nothing, and compute everything')

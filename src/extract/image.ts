@@ -53,7 +53,7 @@ export async function openImage(
   bytes: Uint8Array,
   { maxPixels = DEFAULT_MAX_PIXELS }: { maxPixels?: number } = {},
 ): Promise<ImageHeader> {
-  const container = sniff(bytes);
+  const container = imageFormatOf(bytes);
   if (!container)
     throw new SpillwayError(
       'ERR_DECODE',
@@ -134,8 +134,8 @@ function formatOf({ format, compression }: Metadata): ImageFormat {
   return format as ImageFormat;
 }
 
-/** The container by its first bytes, so that nothing else reaches a decoder (libvips would also open SVG and PDF). */
-function sniff(bytes: Uint8Array): ImageFormat | undefined {
+/** The container by its first 32 bytes, so that nothing else reaches a decoder (libvips would also open SVG and PDF). */
+export function imageFormatOf(bytes: Uint8Array): ImageFormat | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 32)).toString('latin1');
   if (start.startsWith('\xff\xd8\xff')) return 'jpeg';
   if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png';

@@ -1,10 +1,11 @@
 // Takes a file in: reads it, compares it with what is known, and prepares it, all within the budget.
 import type { MemoryManager } from '../memory/manager.js';
 import type { Reservation } from '../memory/reservation.js';
+import { openChunks } from '../read/chunks.js';
 import { readWholeFile } from '../read/read-file.js';
 import { SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
-import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome } from './workload.js';
+import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome, ReadMode } from './workload.js';
 
 /** A file that was read. Without `finish` its content is the known one, and there is nothing left to do. */
 export interface Taken {
@@ -19,8 +20,14 @@ interface Read {
   readonly evidence: Evidence;
 }
 
-/** Larger files are not held in memory whole: `ERR_TOO_LARGE`. */
-const MAX_FILE_BYTES = 2 ** 30;
+/** Files up to this size are read in one go, whatever is done with them. */
+const SMALL_BYTES = 2 ** 20;
+/** Larger files are never held in memory whole: `ERR_TOO_LARGE`. */
+const MAX_WHOLE_BYTES = 2 ** 30;
+/** Enough for a head that tells the type. */
+const HEAD_BYTES = 4096;
+/** A piece is judged on the JavaScript thread: half a mebibyte of text takes some 2 ms. */
+const PIECE_BYTES = 2 ** 19;
 
 /**
  * Reads and prepares one file. `knownSha256` is the content behind a stored result that stat cannot vouch for.
@@ -33,21 +40,59 @@ export async function takeIn(
   memory: MemoryManager,
   signal: AbortSignal,
 ): Promise<Taken> {
-  if (file.size > MAX_FILE_BYTES)
+  if (file.size > SMALL_BYTES && (await readModeOf(file, workload, signal)) === 'pieces')
+    return takePieces(file, knownSha256, workload, signal);
+  if (file.size > MAX_WHOLE_BYTES)
     throw new SpillwayError(
       'ERR_TOO_LARGE',
-      `expected a file of at most ${MAX_FILE_BYTES} bytes but it has ${file.size}`,
+      `expected a file of at most ${MAX_WHOLE_BYTES} bytes but it has ${file.size}`,
     );
   using reading = await memory.reserve('read', file.size, { signal });
   const read = await readOnce(file);
   const { evidence } = read;
   if (evidence.sha256 === knownSha256) return { evidence, finish: undefined };
   try {
+    if (modeFor(workload, read.bytes) === 'pieces') {
+      const pieces = workload.pieces();
+      pieces.update(read.bytes);
+      const outcome = await pieces.end();
+      return { evidence, finish: async () => outcome };
+    }
     const inspection = await workload.inspect(read.bytes);
     return { evidence, finish: await prepare(file, read, inspection, reading, memory, signal) };
   } catch (error) {
     return { evidence, finish: () => Promise.reject(error) };
   }
+}
+
+/** How a large file is read; where its first bytes decide, they alone are read for it. */
+async function readModeOf(file: FileEntry, workload: OpenWorkload, signal: AbortSignal): Promise<ReadMode> {
+  if (typeof workload.reads === 'string') return workload.reads;
+  for await (const { bytes } of openChunks(file.pathBytes, { end: HEAD_BYTES, signal }))
+    return workload.reads(bytes);
+  return workload.reads(new Uint8Array());
+}
+
+function modeFor({ reads }: OpenWorkload, head: Uint8Array): ReadMode {
+  return typeof reads === 'string' ? reads : reads(head);
+}
+
+/** A large file in bounded memory: hashed on the way by the thread that reads it. */
+async function takePieces(
+  file: FileEntry,
+  knownSha256: string | undefined,
+  workload: OpenWorkload,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const readAtMs = Date.now();
+  const pieces = workload.pieces();
+  const chunks = openChunks(file.pathBytes, { chunkBytes: PIECE_BYTES, sha256: true, signal });
+  for await (const { bytes } of chunks) pieces.update(bytes);
+  const { stat, sha256 } = chunks;
+  if (!stat || sha256 === undefined) throw new TypeError('expected stat and hash of chunks that have ended');
+  const evidence = { stat, readAtMs, sha256 };
+  if (evidence.sha256 === knownSha256) return { evidence, finish: undefined };
+  return { evidence, finish: () => pieces.end() };
 }
 
 async function prepare(
@@ -83,7 +128,7 @@ async function prepare(
 
 async function readOnce(file: FileEntry): Promise<Read> {
   const readAtMs = Date.now();
-  const { bytes, stat } = await readWholeFile(file.pathBytes, MAX_FILE_BYTES);
+  const { bytes, stat } = await readWholeFile(file.pathBytes, MAX_WHOLE_BYTES);
   return { bytes, evidence: { stat, readAtMs, sha256: await sha256Hex(bytes) } };
 }
 

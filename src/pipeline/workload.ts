@@ -49,6 +49,16 @@ export interface Inspection {
   prepare(bytes: Uint8Array): Promise<() => Promise<Outcome>>;
 }
 
+export type ReadMode = 'whole' | 'pieces';
+
+/** A file that goes by piece by piece, however large it is. */
+export interface Pieces {
+  /** The next bytes, in order; they must not be kept. */
+  update(piece: Uint8Array): void;
+  /** The file is over. */
+  end(): Promise<Outcome>;
+}
+
 /** Which engine and device ran the models; undefined where nothing had to be computed. */
 export interface Served {
   readonly engine: string;
@@ -63,8 +73,12 @@ export interface OpenWorkload extends AsyncDisposable {
   readonly leastBytes: number;
   /** Items that may wait for their batch while workers go on. */
   readonly pending: number;
-  /** Looks at a file's bytes without decoding them; called by several workers at once. */
+  /** How files are read: whole into memory, in pieces as they come, or as the first bytes of each say. */
+  readonly reads: ReadMode | ((head: Uint8Array) => ReadMode);
+  /** Looks at a file that was read whole, without decoding it; called by several workers at once. */
   inspect(bytes: Uint8Array): Promise<Inspection>;
+  /** Begins a file that comes in pieces. */
+  pieces(): Pieces;
   /** Sees every result, also those from the store. */
   observe(path: string, outcome: Outcome): void;
   served(): Served | undefined;

@@ -71,6 +71,12 @@ class OpenPhotos implements OpenWorkload {
     return new OpenPhotos(parts, await sha256Hex(await readFile(MODEL)), maxBatch, signal);
   }
 
+  readonly reads = 'whole';
+
+  pieces(): never {
+    throw new TypeError('expected whole files: this workload reads none in pieces');
+  }
+
   async inspect(bytes: Uint8Array): Promise<Inspection> {
     const header = await openImage(bytes);
     return {

@@ -7,6 +7,7 @@ import { overNative } from '../support/paths.js';
 import { makePhotos } from '../support/photos.js';
 
 const PHOTOS = 24;
+const PHOTOS_ONLY = ['--workload', 'photos'];
 let dir: string;
 let cacheNumber = 0;
 const cache = () => path.join(dir, `cache-${cacheNumber++}`);
@@ -32,6 +33,7 @@ describe('spillway run', () => {
     const { code, stdout, stderr } = await spillway([
       'run',
       at('photos'),
+      ...PHOTOS_ONLY,
       '--no-cache',
       '--summary',
       at('s.json'),
@@ -73,10 +75,11 @@ describe('spillway run', () => {
 
   it('finishes from the store when it is typed again, with the same data', async () => {
     const dirs = ['--cache', cache()];
-    await spillway(['run', at('photos'), ...dirs, '--out', at('a.jsonl')]);
+    await spillway(['run', at('photos'), ...PHOTOS_ONLY, ...dirs, '--out', at('a.jsonl')]);
     const again = await spillway([
       'run',
       at('photos'),
+      ...PHOTOS_ONLY,
       ...dirs,
       '--out',
       at('b.jsonl'),
@@ -92,10 +95,20 @@ describe('spillway run', () => {
 
   it('gives the same bytes of data with one worker and under a small budget', async () => {
     const small = overNative ? '200MB' : '300MB';
-    await spillway(['run', at('photos'), '--no-cache', '--out', at('one.jsonl'), '--workers', '1']);
     await spillway([
       'run',
       at('photos'),
+      ...PHOTOS_ONLY,
+      '--no-cache',
+      '--out',
+      at('one.jsonl'),
+      '--workers',
+      '1',
+    ]);
+    await spillway([
+      'run',
+      at('photos'),
+      ...PHOTOS_ONLY,
       '--no-cache',
       '--out',
       at('small.jsonl'),
@@ -104,7 +117,7 @@ describe('spillway run', () => {
       '--summary',
       at('small.json'),
     ]);
-    await spillway(['run', at('photos'), '--no-cache', '--out', at('all.jsonl')]);
+    await spillway(['run', at('photos'), ...PHOTOS_ONLY, '--no-cache', '--out', at('all.jsonl')]);
     const reference = JSON.stringify(sorted(at('all.jsonl')));
     expect(JSON.stringify(sorted(at('one.jsonl')))).toBe(reference);
     expect(JSON.stringify(sorted(at('small.jsonl')))).toBe(reference);
@@ -130,9 +143,12 @@ describe('spillway run', () => {
   });
 
   it('leaves an unfinished output beside its name', async () => {
-    const { child, ended, soFar } = start(['run', '-', '--no-cache', '--out', at('part.jsonl')], {
-      input: 'open',
-    });
+    const { child, ended, soFar } = start(
+      ['run', '-', ...PHOTOS_ONLY, '--no-cache', '--out', at('part.jsonl')],
+      {
+        input: 'open',
+      },
+    );
     child.stdin?.write(`${at('photos/text.jpg')}\n`);
     while (!soFar().stderr.includes('ERR_DECODE')) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill('SIGTERM');
@@ -151,6 +167,15 @@ describe('spillway run', () => {
     expect(readLines(at('own/out.jsonl')).map((result) => result.path)).toEqual(['./x.jpg']);
   });
 
+  it('sends each file to its workload unless told', async () => {
+    const { code, stdout } = await spillway(['run', at('photos'), '--no-cache']);
+    expect(code).toBe(1);
+    const kinds = new Map(lines(stdout).map((result) => [path.basename(String(result.path)), result]));
+    expect(kinds.get('photo-000000.jpg')).toMatchObject({ kind: 'photo' });
+    expect(kinds.get('text.jpg')).toMatchObject({ kind: 'file', data: { text: { words: 3 } } });
+    expect(kinds.get('broken.jpg')).toMatchObject({ error: { code: 'ERR_DECODE' } });
+  });
+
   it('takes paths from standard input', async () => {
     const names = ['photo-000001.jpg', 'photo-000002.jpg'].map((name) => at(`photos/${name}`));
     for (const input of [names.join('\0'), `${names.join('\n')}\n`]) {
@@ -167,6 +192,7 @@ describe('spillway run', () => {
     const { stdout } = await spillway([
       'run',
       at('photos'),
+      ...PHOTOS_ONLY,
       '--no-cache',
       '--include',
       '*-00000[0-3].jpg',
@@ -183,13 +209,21 @@ describe('spillway run', () => {
   it('stops at the first failed item with --strict', async () => {
     mkdirSync(at('texts'));
     for (let i = 0; i < 20; i++) writeFileSync(at(`texts/${i}.jpg`), `not a photo ${i}`);
-    const { code, stdout } = await spillway(['run', at('texts'), '--no-cache', '--strict']);
+    const { code, stdout } = await spillway(['run', at('texts'), ...PHOTOS_ONLY, '--no-cache', '--strict']);
     expect(code).toBe(1);
     expect(lines(stdout)).toHaveLength(1);
   });
 
   it('writes nothing but JSON to standard error with --json, the summary last', async () => {
-    const { stderr } = await spillway(['run', at('photos'), '--no-cache', '--json', '--out', at('j.jsonl')]);
+    const { stderr } = await spillway([
+      'run',
+      at('photos'),
+      ...PHOTOS_ONLY,
+      '--no-cache',
+      '--json',
+      '--out',
+      at('j.jsonl'),
+    ]);
     const messages = lines(stderr);
     expect(messages.at(-1)).toMatchObject({ type: 'summary', files: PHOTOS + 2 });
     expect(messages.filter(({ type }) => type === 'note')).toHaveLength(2);
@@ -213,7 +247,14 @@ describe('spillway run', () => {
   });
 
   it('refuses a device that is not there and says why', async () => {
-    const { code, stderr } = await spillway(['run', at('photos'), '--no-cache', '--device', 'cuda']);
+    const { code, stderr } = await spillway([
+      'run',
+      at('photos'),
+      ...PHOTOS_ONLY,
+      '--no-cache',
+      '--device',
+      'cuda',
+    ]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/ERR_DEVICE_UNAVAILABLE.*cuda/);
   });

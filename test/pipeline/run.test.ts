@@ -33,6 +33,10 @@ function lengths({ costBytes = () => 1000, finish = () => undefined }: Behaviour
   const open: OpenWorkload = {
     fingerprint: 'lengths/1',
     leastBytes: 1000,
+    reads: 'whole',
+    pieces: () => {
+      throw new TypeError('reads whole files');
+    },
     pending: 4,
     async inspect(bytes): Promise<Inspection> {
       const text = Buffer.from(bytes).toString();
