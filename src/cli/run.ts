@@ -1,10 +1,10 @@
 // `spillway run`: the main job, from arguments to exit code.
 import { stat, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { sqliteDriver } from '../cache/disk-sqlite.js';
 import type { Run } from '../pipeline/run.js';
 import { JsonlFileSink, JsonlStreamSink, partialName, type Sink } from '../pipeline/sinks/jsonl.js';
 import type { Workload } from '../pipeline/workload.js';
-import { sqliteDriver } from '../results/sqlite-driver.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { type FileId, type ScanOptions, scan } from '../scan/scan.js';
 import { Spillway } from '../spillway.js';

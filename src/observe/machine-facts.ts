@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { inspectCacheFolder } from '../cache/disk-folder.js';
+import { type SqliteDriver, sqliteDriver } from '../cache/disk-sqlite.js';
 import type { Capability, Device } from '../contract/index.js';
 import { loadSharp } from '../extract/sharp.js';
 import { findMemoryLimit } from '../memory/limit.js';
@@ -9,8 +11,6 @@ import { deviceCandidates, type RejectedDevice } from '../models/detect.js';
 import { openEngine } from '../models/engine/choose-engine.js';
 import { onnxruntimePackage } from '../models/engine/onnxruntime.js';
 import { type NativeReport, native, nativeReport } from '../native/load.js';
-import { inspectCacheFolder } from '../results/cache-folder.js';
-import { type SqliteDriver, sqliteDriver } from '../results/sqlite-driver.js';
 import { codeOf, messageOf } from '../util/errors.js';
 
 /** What asking led to: a value, or why there is none. */

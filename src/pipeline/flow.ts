@@ -1,5 +1,6 @@
 // The way of a file: look up, read and prepare, wait for its batch, keep, emit.
 import type { MemoryManager } from '../memory/manager.js';
+import type { StoredValue } from '../results/value.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
 import { codeOf, messageOf } from '../util/errors.js';
@@ -97,7 +98,7 @@ export class Flow {
   async #route(files: readonly FileEntry[], found: readonly (Known | undefined)[]): Promise<void> {
     for (const [i, file] of files.entries()) {
       const known = found[i];
-      if (known && !known.racy) await this.#emitKnown(file, known);
+      if (known && !known.racy) await this.#emitKnown(file, known.value);
       else await this.#tasks.push({ file, known });
     }
   }
@@ -113,30 +114,28 @@ export class Flow {
   }
 
   async #prepare({ file, known }: Task): Promise<void> {
-    const { workload, memory, signal, stop } = this.#parts;
+    const { workload, journal, memory, signal, stop } = this.#parts;
     let taken: Taken;
     try {
-      taken = await takeIn(file, known?.racy ? known.sha256 : undefined, workload, memory, signal);
+      const recall = (evidence: Evidence) => journal.recall(known, evidence);
+      taken = await takeIn(file, recall, workload, memory, signal);
     } catch (error) {
       return this.#emitFailure(file, error);
     }
-    const finished = this.#finish(file, taken, known)
+    const finished = this.#finish(file, taken)
       .catch(stop)
       .finally(() => this.#finishing.delete(finished));
     this.#finishing.add(finished);
   }
 
-  async #finish(file: FileEntry, { evidence, finish }: Taken, known: Known | undefined): Promise<void> {
+  async #finish(file: FileEntry, taken: Taken): Promise<void> {
     const { journal } = this.#parts;
+    const { evidence } = taken;
     const seen = { ...file, ...evidence.stat };
-    if (!finish && known) {
-      await journal.confirm(evidence);
-      return this.#emitKnown(seen, known);
-    }
+    if ('known' in taken) return this.#emitKnown(seen, taken.known);
     let outcome: Outcome;
     try {
-      if (!finish) throw new TypeError('expected a finish for a file of which nothing is known');
-      outcome = await finish();
+      outcome = await taken.finish();
     } catch (error) {
       return this.#emitFailure(seen, error, evidence);
     }
@@ -144,7 +143,7 @@ export class Flow {
     await this.#emitOutcome(seen, { ...outcome, sha256: evidence.sha256 }, false);
   }
 
-  async #emitKnown(file: FileEntry, { value }: Known): Promise<void> {
+  async #emitKnown(file: FileEntry, value: StoredValue): Promise<void> {
     if ('error' in value) await this.#emit(failureOf(file, value.error, true));
     else await this.#emitOutcome(file, value, true);
   }

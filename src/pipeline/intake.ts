@@ -3,16 +3,17 @@ import type { MemoryManager } from '../memory/manager.js';
 import type { Reservation } from '../memory/reservation.js';
 import { openChunks } from '../read/chunks.js';
 import { readWholeFile } from '../read/read-file.js';
+import type { StoredValue } from '../results/value.js';
 import { SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
 import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome, ReadMode } from './workload.js';
 
-/** A file that was read. Without `finish` its content is the known one, and there is nothing left to do. */
-export interface Taken {
-  readonly evidence: Evidence;
-  /** What is left: inference. Rejects with the failure that the content caused, also one from before. */
-  readonly finish: (() => Promise<Outcome>) | undefined;
-}
+/** A file that was read: what is known of its content already, or what is left to do. */
+export type Taken = { readonly evidence: Evidence } & (
+  | { readonly known: StoredValue }
+  /** Inference. Rejects with the failure that the content caused, also one from before. */
+  | { readonly finish: () => Promise<Outcome> }
+);
 
 /** A file read whole while its bytes are on the budget. */
 interface Read {
@@ -30,12 +31,12 @@ const HEAD_BYTES = 4096;
 const PIECE_BYTES = 2 ** 19;
 
 /**
- * Reads and prepares one file. `knownSha256` is the content behind a stored result that stat cannot vouch for.
+ * Reads and prepares one file; `recall` tells what is known of the content, so that it need not be prepared.
  * Rejects where the file could not be read; what fails after that belongs to its content.
  */
 export async function takeIn(
   file: FileEntry,
-  knownSha256: string | undefined,
+  recall: (evidence: Evidence) => Promise<StoredValue | undefined>,
   workload: OpenWorkload,
   memory: MemoryManager,
   signal: AbortSignal,
@@ -50,7 +51,8 @@ export async function takeIn(
   using reading = await memory.reserve('read', file.size, { signal });
   const read = await readOnce(file);
   const { evidence } = read;
-  if (evidence.sha256 === knownSha256) return { evidence, finish: undefined };
+  const known = await recall(evidence);
+  if (known) return { evidence, known };
   try {
     if (modeFor(workload, read.bytes) === 'pieces') {
       const pieces = workload.pieces();

@@ -116,7 +116,7 @@ export class Run implements AsyncIterable<Result> {
     this.#workload = workload;
     this.#parts.memory.require('this job', workload.leastBytes);
     const { source, memory, workers } = this.#parts;
-    const journal = await Journal.open(this.#parts.store, workload.fingerprint);
+    const journal = new Journal(this.#parts.store, workload);
     const { signal } = this.#abort;
     const emit = (result: Result) => this.#emit(result);
     const stop = (error: unknown) => this.#stop(error);

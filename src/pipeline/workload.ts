@@ -69,6 +69,11 @@ export interface Served {
 export interface OpenWorkload extends AsyncDisposable {
   /** Names everything a result depends on beside the file: stages, options, models, our version of each extractor. */
   readonly fingerprint: string;
+  /**
+   * What a file is known by: its stat alone, or beside it its content, so that one that was moved, copied or
+   * touched need only be read. Worth it where a result costs more than reading.
+   */
+  readonly identity: 'stat' | 'content';
   /** Bytes that its libraries and its smallest item take at least; a budget without room for them is refused. */
   readonly leastBytes: number;
   /** Items that may wait for their batch while workers go on. */

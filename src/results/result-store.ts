@@ -1,19 +1,25 @@
 // The result store: cache, journal and resume in one. What is in it need not be done again, whatever stopped the run.
 import * as v from 'valibot';
-import { invalidArgument, SpillwayError } from '../util/errors.js';
+import { DiskCache } from '../cache/disk-cache.js';
+import type { CacheFolder } from '../cache/disk-folder.js';
+import type { SqliteDriver } from '../cache/disk-sqlite.js';
+import { invalidArgument } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
-import { parseSize } from '../util/sizes.js';
-import { type CacheFolder, openCacheFolder } from './cache-folder.js';
-import { CONTENT_KEY_BYTES, checkKey, isRacyKey, type ResultKey, sha256Bytes } from './identity.js';
-import type { SqliteDriver } from './sqlite-driver.js';
-import { StoreThread } from './store-thread.js';
-import { decodeValue, encodeValue, type StoredValue } from './value.js';
-import { type Found, packChanges, packKeys, unpackFound } from './wire.js';
-import { WriteQueue } from './write-queue.js';
+import {
+  CONTENT_KEY_BYTES,
+  checkKey,
+  contentKeyBeside,
+  isRacyKey,
+  type ResultKey,
+  sha256Bytes,
+} from './identity.js';
+import { decodeEntry, encodeLink, encodeValue, type Stored, type StoredValue } from './value.js';
 
 export interface ResultStoreOptions {
   /** The cache folder; made where it is missing. */
   readonly dir: string;
+  /** What the folder may take on the disk, at least 4 MB; no limit unless told. Results unused for longest leave first. */
+  readonly maxBytes?: number | string;
   /** Bytes of results queued and not yet committed before `ready` makes callers wait. Default `'2MB'`. */
   readonly queueBytes?: number | string;
 }
@@ -51,64 +57,43 @@ export interface ResultStoreStats {
   readonly queuedBytes: number;
 }
 
+/** Results come in a stream that nobody waits for one by one: few commits cost less than many. */
+const BATCH_AGE_MS = 100;
+
+const sizeSchema = v.optional(v.union([v.number(), v.string()]));
 const optionsSchema = v.strictObject({
   dir: v.pipe(v.string(), v.nonEmpty()),
-  queueBytes: v.optional(v.union([v.number(), v.string()]), '2MB'),
+  maxBytes: sizeSchema,
+  queueBytes: sizeSchema,
 });
 
-/** Keys in one message to the worker: enough that the crossing costs little, few enough to answer in 2 ms. */
-const KEYS_PER_CALL = 256;
-
 /**
- * An open result store: one worker thread that does all of SQLite in batches, for any number of pipelines.
- * Several stores, in one process or many, may share a folder. An open store keeps no process alive; work under
- * way does. After `close` every method rejects with `ERR_CLOSED`.
+ * An open result store: a disk cache that knows files. Several stores, in one process or many, may share a
+ * folder. An open store keeps no process alive; work under way does. After `close` every method rejects with
+ * `ERR_CLOSED`.
  */
 export class ResultStore implements AsyncDisposable {
+  readonly #cache: DiskCache;
+  readonly #counts = { lookups: 0, hits: 0, racy: 0 };
+
+  private constructor(cache: DiskCache) {
+    this.#cache = cache;
+  }
+
   /** The cache folder, with device and inode. */
-  readonly folder: CacheFolder;
-  readonly #thread: StoreThread;
-  readonly #driver: SqliteDriver;
-  readonly #queue: WriteQueue;
-  readonly #counts = { lookups: 0, hits: 0, racy: 0, misses: 0, corrupt: 0, committed: 0 };
-  #closing: Promise<void> | undefined;
-
-  private constructor(folder: CacheFolder, thread: StoreThread, driver: SqliteDriver, queueBytes: number) {
-    this.folder = folder;
-    this.#thread = thread;
-    this.#driver = driver;
-    this.#queue = new WriteQueue(async (changes, bytes) => {
-      const count = changes.length;
-      await thread.call('write', packChanges(changes, bytes));
-      this.#counts.committed += count;
-    }, queueBytes);
+  get folder(): CacheFolder {
+    return this.#cache.folder;
   }
 
-  /**
-   * Opens the store in a cache folder and starts its thread. Rejects with `ERR_CACHE_UNSAFE` for a folder that
-   * others could have written, `ERR_CACHE_CORRUPT`, `ERR_CACHE_VERSION` for one of a newer spillway,
-   * `ERR_MISSING_DEPENDENCY` without an SQLite driver, or `ERR_CACHE_FAILED`.
-   */
+  /** Opens the store in a cache folder and starts its thread; rejects as `DiskCache.open` does. */
   static async open(options: ResultStoreOptions): Promise<ResultStore> {
-    const { dir, queueBytes } = parseOptions(optionsSchema, options, 'results');
-    const maxBytes = parseSize(queueBytes, 'results.queueBytes');
-    const folder = await openCacheFolder(dir);
-    const thread = new StoreThread();
-    try {
-      return new ResultStore(folder, thread, await thread.call('open', folder.databaseFile), maxBytes);
-    } catch (error) {
-      await thread.terminate();
-      throw error;
-    }
-  }
-
-  /**
-   * The number that stands for a pipeline's fingerprint (any text that names all its results depend on) in this
-   * folder. `statKey` and `contentKey` take it.
-   */
-  async fingerprint(text: string): Promise<number> {
-    this.#checkOpen();
-    return this.#thread.call('fingerprint', text);
+    const { dir, maxBytes, queueBytes } = parseOptions(optionsSchema, options, 'results');
+    const cacheOptions = {
+      maxDelay: BATCH_AGE_MS,
+      ...(maxBytes !== undefined && { maxBytes }),
+      ...(queueBytes !== undefined && { queueBytes }),
+    };
+    return new ResultStore(await DiskCache.open(dir, cacheOptions));
   }
 
   /**
@@ -116,16 +101,18 @@ export class ResultStore implements AsyncDisposable {
    * Best called with 256 keys at a time.
    */
   async getMany(keys: readonly ResultKey[]): Promise<(StoredResult | undefined)[]> {
-    this.#checkOpen();
     keys.forEach(checkKey);
-    this.#queue.send();
-    const calls: Promise<ArrayBuffer>[] = [];
-    for (let at = 0; at < keys.length; at += KEYS_PER_CALL)
-      calls.push(this.#thread.call('find', packKeys(keys.slice(at, at + KEYS_PER_CALL))));
-    const results: (StoredResult | undefined)[] = [];
-    for (const packed of await Promise.all(calls))
-      for (const found of unpackFound(packed)) results.push(this.#take(found));
-    return results;
+    const entries = (await this.#cache.getMany(keys)).map((entry) => entry && decodeEntry(entry));
+    const linked = await this.#linkedValues(keys, entries);
+    return entries.map((entry) => {
+      this.#counts.lookups++;
+      const value = entry && ('value' in entry.held ? entry.held.value : linked.next().value);
+      if (!entry || !value) return undefined;
+      this.#counts[entry.racy ? 'racy' : 'hits']++;
+      return entry.racy
+        ? { racy: true, value, sha256: Buffer.from(entry.racy).toString('hex') }
+        : { racy: false, value };
+    });
   }
 
   /**
@@ -136,10 +123,18 @@ export class ResultStore implements AsyncDisposable {
    * data JSON cannot express.
    */
   async set(key: ResultKey, value: StoredValue, read: ReadEvidence): Promise<void> {
-    this.#checkOpen();
     checkKey(key);
-    const sha256 = isRacyKey(key, read.readAtMs) ? requiredSha256(read) : undefined;
-    return this.#queue.add({ key, sha256, value: encodeValue(value) });
+    const racy = isRacyKey(key, read.readAtMs) ? requiredSha256(read) : undefined;
+    return this.#cache.set(key, encodeValue(value, racy));
+  }
+
+  /**
+   * Notes which content the file of a stat key has, whose value is kept by content: from then on the stat key
+   * leads to it. Racy like any other entry.
+   */
+  async link(key: ResultKey, read: Required<ReadEvidence>): Promise<void> {
+    checkStatKey(key);
+    return this.#cache.set(key, encodeLink(requiredSha256(read), isRacyKey(key, read.readAtMs)));
   }
 
   /**
@@ -147,28 +142,32 @@ export class ResultStore implements AsyncDisposable {
    * nothing while the file is too young still, or where the entry is of other content meanwhile.
    */
   async confirm(key: ResultKey, read: Required<ReadEvidence>): Promise<void> {
-    this.#checkOpen();
-    checkKey(key);
-    if (key.length === CONTENT_KEY_BYTES) throw invalidArgument('key', 'a key made by statKey', key);
+    checkStatKey(key);
     const sha256 = requiredSha256(read);
     if (isRacyKey(key, read.readAtMs)) return;
-    return this.#queue.add({ key, sha256, value: undefined });
+    const bytes = await this.#cache.get(key);
+    const entry = bytes && decodeEntry(bytes);
+    if (!entry?.racy || Buffer.compare(entry.racy, sha256) !== 0) return;
+    const trusted =
+      'value' in entry.held ? encodeValue(entry.held.value, undefined) : encodeLink(sha256, false);
+    return this.#cache.set(key, trusted);
   }
 
   /** Resolves once the write queue has room; await it before `set`. */
-  async ready(): Promise<void> {
-    this.#checkOpen();
-    return this.#queue.ready();
+  ready(): Promise<void> {
+    return this.#cache.ready();
   }
 
   /** Resolves once everything set before is committed; rejects with the first failure of what was on its way. */
-  async flush(): Promise<void> {
-    this.#checkOpen();
-    return this.#queue.flush();
+  flush(): Promise<void> {
+    return this.#cache.flush();
   }
 
   stats(): ResultStoreStats {
-    return { driver: this.#driver, ...this.#counts, queuedBytes: this.#queue.bytes };
+    const { corrupt, committed, queuedBytes } = this.#cache.counts();
+    const { lookups, hits, racy } = this.#counts;
+    const misses = lookups - hits - racy;
+    return { driver: this.#cache.driver, lookups, hits, racy, misses, corrupt, committed, queuedBytes };
   }
 
   /**
@@ -176,33 +175,36 @@ export class ResultStore implements AsyncDisposable {
    * gone. Harmless when repeated.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#queue.drain().then(() => this.#thread.close());
-    return this.#closing;
+    return this.#cache.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #take(found: Found): StoredResult | undefined {
-    this.#counts.lookups++;
-    if (found.state === 'miss' || found.state === 'corrupt') {
-      this.#counts.misses++;
-      if (found.state === 'corrupt') this.#counts.corrupt++;
-      return undefined;
+  /** The values that links lead to, in the order of the links. */
+  async #linkedValues(
+    keys: readonly ResultKey[],
+    entries: readonly (Stored | undefined)[],
+  ): Promise<Iterator<StoredValue | undefined, undefined>> {
+    const contentKeys: ResultKey[] = [];
+    for (const [i, key] of keys.entries()) {
+      const held = entries[i]?.held;
+      if (held && 'content' in held) contentKeys.push(contentKeyBeside(key, held.content));
     }
-    const value = decodeValue(found.json);
-    if (found.state === 'racy') {
-      this.#counts.racy++;
-      return { racy: true, value, sha256: found.sha256 };
-    }
-    this.#counts.hits++;
-    return { racy: false, value };
+    const found = contentKeys.length > 0 ? await this.#cache.getMany(contentKeys) : [];
+    return found.map((bytes) => bytes && directValue(decodeEntry(bytes)))[Symbol.iterator]();
   }
+}
 
-  #checkOpen(): void {
-    if (this.#closing) throw new SpillwayError('ERR_CLOSED', 'the result store is closed');
-  }
+/** A content key's entry holds its value; anything else under it is nothing we wrote. */
+function directValue({ held }: Stored): StoredValue | undefined {
+  return 'value' in held ? held.value : undefined;
+}
+
+function checkStatKey(key: ResultKey): void {
+  checkKey(key);
+  if (key.length === CONTENT_KEY_BYTES) throw invalidArgument('key', 'a key made by statKey', key);
 }
 
 function requiredSha256(read: ReadEvidence): Uint8Array {

@@ -45,6 +45,7 @@ const LEAST_BYTES = { native: 60e6, stock: 160e6 };
 
 class OpenPhotos implements OpenWorkload {
   readonly fingerprint: string;
+  readonly identity = 'content';
   readonly leastBytes: number;
   readonly pending: number;
   readonly #parts: Parts;

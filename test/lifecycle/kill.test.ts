@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openDatabase } from '../../src/results/sqlite-driver.js';
+import { openDatabase } from '../../src/cache/disk-sqlite.js';
 import { lines, spillway, start } from '../support/cli.js';
 import { makePhotos } from '../support/photos.js';
 
@@ -16,13 +16,15 @@ const cache = path.join(dir, 'cache');
 beforeAll(() => makePhotos(path.join(dir, 'photos'), PHOTOS), 120_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Results in the store, counted by SQLite itself. */
+/** Results in the store, counted by SQLite itself: photos are kept by content, under keys of 48 bytes. */
 function stored(): number {
-  const database = openDatabase(path.join(cache, 'results.sqlite'));
+  const database = openDatabase(path.join(cache, 'cache.sqlite'));
   try {
-    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE name = 'results'").all();
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE name = 'entries'").all();
     if (tables.length === 0) return 0; // killed before it was laid out
-    return Number(database.prepare('SELECT count(*) AS count FROM results').all()[0]?.count);
+    return Number(
+      database.prepare('SELECT count(*) AS count FROM entries WHERE length(key) = 48').all()[0]?.count,
+    );
   } finally {
     database.close();
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,14 +24,16 @@ afterEach(() => rmSync(dir, { recursive: true }));
 interface Behaviour {
   readonly costBytes?: (text: string) => number;
   readonly finish?: (text: string) => Promise<void> | void;
+  readonly identity?: 'stat' | 'content';
 }
 
 /** Counts letters; `calls` says what was really computed. */
-function lengths({ costBytes = () => 1000, finish = () => undefined }: Behaviour = {}) {
+function lengths({ costBytes = () => 1000, finish = () => undefined, identity = 'stat' }: Behaviour = {}) {
   const calls: string[] = [];
   const observed: string[] = [];
   const open: OpenWorkload = {
     fingerprint: 'lengths/1',
+    identity,
     leastBytes: 1000,
     reads: 'whole',
     pieces: () => {
@@ -133,6 +135,37 @@ describe('run', () => {
     expect(second.calls.sort()).toEqual(['abcd', 'now']);
     expect(byName.get('a')).toMatchObject({ cached: false, data: { length: 4 } });
   });
+
+  it.each([
+    ['content', []],
+    ['stat', ['abc', 'moved', 'moved', 'touched']],
+  ] as const)(
+    'knows a file that was moved, copied or touched by %s: recomputes %j',
+    async (identity, recomputed) => {
+      const at = (name: string) => path.join(files(), name);
+      write('copied', 'abc');
+      write('renamed', 'moved');
+      write('touched', 'touched');
+      write('bad', 'corrupt');
+      await runAll(lengths({ identity }).workload);
+      copyFileSync(at('copied'), at('copy'));
+      renameSync(at('renamed'), at('elsewhere'));
+      write('second copy', 'moved');
+      copyFileSync(at('bad'), at('bad copy'));
+      const now = new Date();
+      utimesSync(at('touched'), now, now);
+
+      const second = lengths({ identity });
+      const { byName, stats } = await runAll(second.workload);
+      expect(new Set([...byName.keys()])).toEqual(
+        new Set(['copied', 'copy', 'elsewhere', 'second copy', 'touched', 'bad', 'bad copy']),
+      );
+      expect([...second.calls].sort()).toEqual(recomputed);
+      expect(stats.cached).toBe(identity === 'content' ? 7 : 2);
+      expect(byName.get('elsewhere')).toMatchObject({ size: 5, data: { length: 5 } });
+      expect(byName.get('bad copy')).toMatchObject({ error: { code: 'ERR_DECODE' } });
+    },
+  );
 
   it('does not trust stat for a file that had just changed, but its content', async () => {
     writeFileSync(path.join(files(), 'young'), 'abc');

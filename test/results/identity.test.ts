@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contentKey, isRacy, isRacyKey, type StatIdentity, statKey } from '../../src/results/identity.js';
+import {
+  contentKey,
+  fingerprintOf,
+  isRacy,
+  isRacyKey,
+  type StatIdentity,
+  statKey,
+} from '../../src/results/identity.js';
 
 const fileArbitrary = fc.record({
   dev: fc.bigInt(0n, 2n ** 64n - 1n),
@@ -10,22 +17,22 @@ const fileArbitrary = fc.record({
   ctimeNs: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
 });
 
-function unpack(key: Uint8Array): StatIdentity & { fingerprint: number } {
-  const view = new DataView(key.buffer, key.byteOffset);
+function unpack(key: Uint8Array): StatIdentity & { fingerprint: Uint8Array } {
+  const view = new DataView(key.buffer, key.byteOffset + 16);
   return {
-    fingerprint: view.getUint32(0),
-    dev: view.getBigUint64(4),
-    ino: view.getBigUint64(12),
-    size: Number(view.getBigUint64(20)),
-    mtimeNs: view.getBigInt64(28),
-    ctimeNs: view.getBigInt64(36),
+    fingerprint: key.subarray(0, 16),
+    dev: view.getBigUint64(0),
+    ino: view.getBigUint64(8),
+    size: Number(view.getBigUint64(16)),
+    mtimeNs: view.getBigInt64(24),
+    ctimeNs: view.getBigInt64(32),
   };
 }
 
 describe('keys', () => {
   it('hold every part of the stat identity exactly', () => {
     fc.assert(
-      fc.property(fc.nat(2 ** 31), fileArbitrary, (fingerprint, file) => {
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fileArbitrary, (fingerprint, file) => {
         expect(unpack(statKey(fingerprint, file))).toEqual({ fingerprint, ...file });
       }),
     );
@@ -33,12 +40,15 @@ describe('keys', () => {
 
   it('by content differ in length from those by stat', () => {
     const sha256 = 'ab'.repeat(32);
-    expect(Buffer.from(contentKey(7, sha256)).toString('hex')).toBe(`00000007${sha256}`);
-    expect(contentKey(7, sha256)).toHaveLength(36);
+    const key = Buffer.from(contentKey(fingerprintOf('x'), sha256)).toString('hex');
+    expect(key).toMatch(new RegExp(`^[0-9a-f]{32}${sha256}$`));
+    expect(key.slice(0, 32)).not.toBe(Buffer.from(fingerprintOf('y')).toString('hex'));
   });
 
   it.each(['', 'AB'.repeat(32), 'ab'.repeat(31), `${'ab'.repeat(31)}zz`])('refuse %j as SHA-256', (text) => {
-    expect(() => contentKey(1, text)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
+    expect(() => contentKey(fingerprintOf('x'), text)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+    );
   });
 });
 
@@ -60,7 +70,7 @@ describe('a file read soon after it changed', () => {
     ['before, by a clock that is behind', changedMs - 5000, true],
   ])('%s', (_when, readAtMs, racy) => {
     expect(isRacy(of(changedNs, changedNs), readAtMs)).toBe(racy);
-    expect(isRacyKey(statKey(1, of(changedNs, changedNs)), readAtMs)).toBe(racy);
+    expect(isRacyKey(statKey(fingerprintOf('x'), of(changedNs, changedNs)), readAtMs)).toBe(racy);
   });
 
   it('is judged by the later of its times: an old mtime can be set by anybody', () => {
@@ -68,6 +78,6 @@ describe('a file read soon after it changed', () => {
   });
 
   it('never matters to a content key', () => {
-    expect(isRacyKey(contentKey(1, 'ab'.repeat(32)), 0)).toBe(false);
+    expect(isRacyKey(contentKey(fingerprintOf('x'), 'ab'.repeat(32)), 0)).toBe(false);
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Change } from '../../src/results/wire.js';
-import { WriteQueue } from '../../src/results/write-queue.js';
+import { WriteQueue } from '../../src/cache/disk-queue.js';
+import type { Change } from '../../src/cache/disk-wire.js';
 import { SpillwayError } from '../../src/util/errors.js';
 
 const change = (valueBytes = 10): Change => ({
   key: new Uint8Array(44),
-  sha256: undefined,
+  priority: 0,
+  expires: undefined,
   value: new Uint8Array(valueBytes),
 });
 
@@ -27,7 +28,7 @@ const isSettled = async (promise: Promise<unknown>) => {
 describe('the write queue', () => {
   it('sends 256 changes at a time, and the rest when it has waited long enough', async () => {
     const disk = slowDisk();
-    const queue = new WriteQueue(disk.commit, 1e9);
+    const queue = new WriteQueue(disk.commit, 1e9, 100);
     const sets = Array.from({ length: 600 }, () => queue.add(change()));
     expect(disk.batches.map(({ count }) => count)).toEqual([256, 256]);
     while (disk.batches.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -39,14 +40,33 @@ describe('the write queue', () => {
 
   it('sends large values before there are 256', () => {
     const disk = slowDisk();
-    const queue = new WriteQueue(disk.commit, 1e9);
+    const queue = new WriteQueue(disk.commit, 1e9, 100);
     for (let i = 0; i < 3; i++) void queue.add(change(200_000));
     expect(disk.batches.map(({ count }) => count)).toEqual([3]);
   });
 
+  it('without a delay sends at once, and gathers what comes while a commit is under way', async () => {
+    const disk = slowDisk();
+    const queue = new WriteQueue(disk.commit, 1e9, 0);
+    const counts = () => disk.batches.map(({ count }) => count);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    void queue.add(change());
+    void queue.add(change());
+    await turn();
+    expect(counts()).toEqual([2]);
+    for (let i = 0; i < 5; i++) {
+      void queue.add(change());
+      await turn();
+    }
+    expect(counts()).toEqual([2]);
+    disk.batches[0]?.done();
+    while (disk.batches.length < 2) await turn();
+    expect(counts()).toEqual([2, 5]);
+  });
+
   it('makes callers wait while the disk is behind, and sends a short batch rather than stand still', async () => {
     const disk = slowDisk();
-    const queue = new WriteQueue(disk.commit, 5000);
+    const queue = new WriteQueue(disk.commit, 5000, 100);
     let added = 0;
     while (await isSettled(queue.ready())) {
       void queue.add(change(1000));
@@ -62,7 +82,7 @@ describe('the write queue', () => {
 
   it('rejects every set of a batch that failed, who waits for room, and flush; then goes on', async () => {
     const disk = slowDisk();
-    const queue = new WriteQueue(disk.commit, 1000);
+    const queue = new WriteQueue(disk.commit, 1000, 100);
     const failure = new SpillwayError('ERR_CACHE_FAILED', 'the disk is full');
     const failing = [queue.add(change(500)), queue.add(change(500))];
     const waiting = [queue.ready(), queue.flush()];

@@ -1,8 +1,8 @@
-// The folder that holds what a job has learnt: ours alone, because whoever can write it can forge results.
+// The folder of a disk cache: ours alone, because whoever can write it can forge what is in it.
 import { type BigIntStats, constants } from 'node:fs';
 import { access, lstat, mkdir, open, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { codeOf, SpillwayError } from '../util/errors.js';
+import { codeOf, invalidArgument, SpillwayError } from '../util/errors.js';
 
 export interface CacheFolder {
   /** Absolute. */
@@ -10,23 +10,26 @@ export interface CacheFolder {
   /** Device and inode, so that a scan can leave the folder out by what it is rather than by its name. */
   readonly dev: bigint;
   readonly ino: bigint;
-  /** The database of the result store inside it, `0600`. */
+  /** The database inside it, `0600`. */
   readonly databaseFile: string;
 }
 
+const DATABASE = 'cache.sqlite';
 const WRITABLE_BY_OTHERS = constants.S_IWGRP | constants.S_IWOTH;
 
 /**
  * Opens the cache folder, creating it (`0700`) where it is missing. The last component must be a folder rather
  * than a link to one, owned by this user, with no right to write for anybody else: otherwise
  * `ERR_CACHE_UNSAFE`. The rights of the folders above it are the caller's concern. System errors keep theirs.
+ * Without `create` nothing is made, and a folder that is no cache is `ERR_INVALID_ARGUMENT`.
  */
-export async function openCacheFolder(folder: string): Promise<CacheFolder> {
+export async function openCacheFolder(folder: string, create = true): Promise<CacheFolder> {
   const path = resolve(folder);
-  await makeFolder(path);
+  if (create) await makeFolder(path);
   const stat = await judgeFolder(path);
-  const databaseFile = join(path, 'results.sqlite');
-  await makeDatabaseFile(databaseFile);
+  const databaseFile = join(path, DATABASE);
+  if (create) await makeDatabaseFile(databaseFile);
+  await checkDatabaseFile(databaseFile, path);
   return { path, dev: stat.dev, ino: stat.ino, databaseFile };
 }
 
@@ -91,8 +94,15 @@ async function makeDatabaseFile(file: string): Promise<void> {
     await (await open(file, 'wx', 0o600)).close();
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    if (!(await lstat(file)).isFile()) throw unsafe(file, 'is not a regular file');
   }
+}
+
+async function checkDatabaseFile(file: string, folder: string): Promise<void> {
+  const stat = await lstat(file).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    throw invalidArgument('dir', `the folder of a disk cache, with ${DATABASE} in it,`, folder);
+  });
+  if (!stat.isFile()) throw unsafe(file, 'is not a regular file');
 }
 
 function unsafe(path: string, why: string): SpillwayError {

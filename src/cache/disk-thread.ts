@@ -1,8 +1,8 @@
-// The caller's side of the store's worker thread: calls as promises, and a thread that keeps no process alive.
+// The caller's side of a disk cache's worker thread: calls as promises, and a thread that keeps no process alive.
 import { Worker } from 'node:worker_threads';
 import { compiledUrl } from '../util/compiled.js';
 import { codeOf, type ErrorCode, messageOf, SpillwayError } from '../util/errors.js';
-import type { StoreAnswer, StoreCalls, StoreRequest } from './store-calls.js';
+import type { DiskAnswer, DiskCalls, DiskRequest } from './disk-calls.js';
 
 /**
  * A thread costs about 9 MB as it is; these keep its heap from growing where SQLite's buffers, which live
@@ -15,7 +15,7 @@ interface Pending {
   reject(error: SpillwayError): void;
 }
 
-export class StoreThread {
+export class DiskThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #exit: Promise<unknown>;
@@ -23,14 +23,14 @@ export class StoreThread {
   #failure: SpillwayError | undefined;
 
   constructor() {
-    this.#worker = new Worker(compiledUrl('./store-worker.js', import.meta.url), {
-      name: 'spillway-store',
+    this.#worker = new Worker(compiledUrl('./disk-worker.js', import.meta.url), {
+      name: 'spillway-disk',
       resourceLimits: LIMITS,
       // Loaders and flags of the host program are not for this thread.
       execArgv: [],
     });
     this.#worker.unref();
-    this.#worker.on('message', (answer: StoreAnswer) => this.#settle(answer));
+    this.#worker.on('message', (answer: DiskAnswer) => this.#settle(answer));
     this.#worker.on('messageerror', (error) => this.#die(error));
     this.#worker.on('error', (error) => this.#die(error));
     this.#worker.on('exit', () => this.#die(undefined));
@@ -38,20 +38,21 @@ export class StoreThread {
   }
 
   /**
-   * One call; an ArrayBuffer as argument is transferred. Rejects with what the worker threw, or with
+   * One call; the ArrayBuffers in `transfer` are handed over. Rejects with what the worker threw, or with
    * `ERR_CACHE_FAILED` or `ERR_OUT_OF_MEMORY` once the thread is dead.
    */
-  call<C extends keyof StoreCalls>(
+  call<C extends keyof DiskCalls>(
     call: C,
-    argument: StoreCalls[C]['argument'],
-  ): Promise<StoreCalls[C]['answer']> {
+    argument: DiskCalls[C]['argument'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<DiskCalls[C]['answer']> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const request: StoreRequest = { id: this.#nextId++, call, argument };
+    const request: DiskRequest = { id: this.#nextId++, call, argument };
     return new Promise((resolve, reject) => {
       // Work under way keeps the process alive until it is done, an idle thread does not.
       if (this.#pending.size === 0) this.#worker.ref();
       this.#pending.set(request.id, { resolve: resolve as (result: unknown) => void, reject });
-      this.#worker.postMessage(request, argument instanceof ArrayBuffer ? [argument] : []);
+      this.#worker.postMessage(request, transfer);
     });
   }
 
@@ -71,7 +72,7 @@ export class StoreThread {
     await this.#worker.terminate();
   }
 
-  #settle(answer: StoreAnswer): void {
+  #settle(answer: DiskAnswer): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
     if (this.#pending.size === 0) this.#worker.unref();
@@ -83,7 +84,7 @@ export class StoreThread {
   #die(cause: unknown): void {
     this.#failure ??= new SpillwayError(
       codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'ERR_OUT_OF_MEMORY' : 'ERR_CACHE_FAILED',
-      `the thread of the result cache ended${cause === undefined ? '' : `: ${messageOf(cause)}`}`,
+      `the thread of the disk cache ended${cause === undefined ? '' : `: ${messageOf(cause)}`}`,
       { cause },
     );
     for (const pending of this.#pending.values()) pending.reject(this.#failure);

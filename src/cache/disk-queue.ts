@@ -1,17 +1,16 @@
 // Collects changes into batches that are committed as one transaction each, and bounds the bytes on their way.
 import type { SpillwayError } from '../util/errors.js';
-import type { Change } from './wire.js';
+import { type Change, packedBytes } from './disk-wire.js';
 
-/** A batch goes out when it has this many changes, or this many bytes, or is this old. */
+/** A batch goes out when it has this many changes, or this many bytes, or is old enough. */
 const BATCH_CHANGES = 256;
 const BATCH_BYTES = 512 * 1024;
-const BATCH_AGE_MS = 100;
 
 /** What a queued change costs beside its bytes: promise, closures, array headers (about, on V8 11 to 12). */
 const OVERHEAD_BYTES = 512;
 
-/** Commits a batch; `bytes` is an upper bound of what it packs to. */
-export type Commit = (changes: readonly Change[], bytes: number) => Promise<void>;
+/** Commits a batch. */
+export type Commit = (changes: readonly Change[]) => Promise<void>;
 
 interface Waiter {
   resolve(): void;
@@ -21,19 +20,25 @@ interface Waiter {
 export class WriteQueue {
   readonly #commit: Commit;
   readonly #maxBytes: number;
+  readonly #maxDelayMs: number;
   readonly #inFlight = new Set<Promise<void>>();
   #changes: Change[] = [];
   /** One per change, apart from it: once sent, the bytes need not be kept. */
   #committers: Waiter[] = [];
   #batchBytes = 0;
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   #waiting: Waiter[] = [];
   #bytes = 0;
 
-  /** `maxBytes` bounds what is queued and not yet committed, for those who wait for {@link WriteQueue.ready}. */
-  constructor(commit: Commit, maxBytes: number) {
+  /**
+   * `maxBytes` bounds what is queued and not yet committed, for those who wait for {@link WriteQueue.ready}. A change
+   * waits `maxDelayMs` at most for others to share its commit; with 0 it waits only for the commit under way.
+   */
+  constructor(commit: Commit, maxBytes: number, maxDelayMs: number) {
     this.#commit = commit;
     this.#maxBytes = maxBytes;
+    this.#maxDelayMs = maxDelayMs;
   }
 
   /** Bytes queued and not yet committed. */
@@ -41,9 +46,14 @@ export class WriteQueue {
     return this.#bytes;
   }
 
+  /** Whether {@link WriteQueue.ready} would wait. */
+  get isFull(): boolean {
+    return this.#bytes >= this.#maxBytes;
+  }
+
   /** Resolves once there is room: at once, unless the disk is behind. Rejects when a batch fails meanwhile. */
   ready(): Promise<void> {
-    if (this.#bytes < this.#maxBytes) return Promise.resolve();
+    if (!this.isFull) return Promise.resolve();
     this.send();
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
@@ -56,18 +66,20 @@ export class WriteQueue {
     this.#changes.push(change);
     const committed = new Promise<void>((resolve, reject) => this.#committers.push({ resolve, reject }));
     if (this.#changes.length >= BATCH_CHANGES || this.#batchBytes >= BATCH_BYTES) this.send();
-    else this.#timer ??= setTimeout(() => this.send(), BATCH_AGE_MS);
+    else this.#schedule();
     return committed;
   }
 
   /** Sends what is queued on its way, without waiting for it. */
   send(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
     this.#timer = undefined;
+    this.#immediate = undefined;
     if (this.#changes.length === 0) return;
     const committers = this.#committers;
     const bytes = this.#batchBytes;
-    const commit = this.#commit(this.#changes, bytes);
+    const commit = this.#commit(this.#changes);
     this.#changes = [];
     this.#committers = [];
     this.#batchBytes = 0;
@@ -76,6 +88,7 @@ export class WriteQueue {
       this.#inFlight.delete(commit);
       this.#release(bytes, how);
       committers.forEach(how);
+      if (this.#changes.length > 0) this.#schedule();
     };
     commit.then(
       () => settle((waiter) => waiter.resolve()),
@@ -95,16 +108,16 @@ export class WriteQueue {
     await Promise.allSettled(this.#inFlight);
   }
 
+  #schedule(): void {
+    if (this.#maxDelayMs > 0) this.#timer ??= setTimeout(() => this.send(), this.#maxDelayMs);
+    else if (this.#inFlight.size === 0) this.#immediate ??= setImmediate(() => this.send());
+  }
+
   #release(bytes: number, how: (waiter: Waiter) => void): void {
     this.#bytes -= bytes;
-    if (this.#bytes >= this.#maxBytes) return;
+    if (this.isFull) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     waiting.forEach(how);
   }
-}
-
-function packedBytes(change: Change): number {
-  const fields = [change.key, change.sha256, change.value];
-  return fields.reduce((sum, field) => sum + 4 + (field?.length ?? 0), 0);
 }

@@ -1,7 +1,16 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectCacheFolder, openCacheFolder } from '../../src/results/cache-folder.js';
+import { inspectCacheFolder, openCacheFolder } from '../../src/cache/disk-folder.js';
 import { temporaryFolder } from './temporary.js';
 
 const UNSAFE = { code: 'ERR_CACHE_UNSAFE' };
@@ -13,7 +22,7 @@ describe('the cache folder', () => {
     const path = join(parent.path, 'deep', 'cache');
     const folder = await openCacheFolder(path);
     const { dev, ino } = lstatSync(path, { bigint: true });
-    expect(folder).toEqual({ path, dev, ino, databaseFile: join(path, 'results.sqlite') });
+    expect(folder).toEqual({ path, dev, ino, databaseFile: join(path, 'cache.sqlite') });
     expect(modeOf(path)).toBe('700');
     expect(modeOf(folder.databaseFile)).toBe('600');
   });
@@ -45,7 +54,7 @@ describe('the cache folder', () => {
     const file = join(parent.path, 'file');
     writeFileSync(file, '');
     await expect(openCacheFolder(file)).rejects.toMatchObject(UNSAFE);
-    symlinkSync(file, join(parent.path, 'results.sqlite'));
+    symlinkSync(file, join(parent.path, 'cache.sqlite'));
     await expect(openCacheFolder(parent.path)).rejects.toMatchObject(UNSAFE);
   });
 
@@ -54,6 +63,14 @@ describe('the cache folder', () => {
     using parent = temporaryFolder();
     chownSync(parent.path, 12345, 12345);
     await expect(openCacheFolder(parent.path)).rejects.toMatchObject(UNSAFE);
+  });
+
+  it('is not made where it is only to be looked at', async () => {
+    using parent = temporaryFolder();
+    const missing = join(parent.path, 'missing');
+    await expect(openCacheFolder(missing, false)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(openCacheFolder(parent.path, false)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    expect(readdirSync(parent.path)).toEqual([]);
   });
 
   it('keeps the codes of system errors', async () => {

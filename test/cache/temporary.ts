@@ -1,26 +1,31 @@
-// What the tests of the result store share: a folder of their own, files as a scan would describe them.
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+// What the tests of the disk cache share: a folder of their own, a look behind it, chance that repeats.
+import { lstatSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StatIdentity } from '../../src/results/identity.js';
 
 export interface TemporaryFolder extends Disposable {
   readonly path: string;
 }
 
 export function temporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'spillway-results-'));
+  const path = mkdtempSync(join(tmpdir(), 'spillway-cache-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A moment long enough ago for every file below to be trusted by stat. */
-export const LONG_AFTER_MS = 1_800_000_000_000;
-const CHANGED_NS = 1_700_000_000_123_456_789n;
-
-/** A file that differs from all others by its inode, and was last changed long before {@link LONG_AFTER_MS}. */
-export function fileOf(inode: number): StatIdentity {
-  return { dev: 66n, ino: BigInt(inode), size: 1000 + inode, mtimeNs: CHANGED_NS, ctimeNs: CHANGED_NS };
+/** Lengths of all files in a cache folder; those of objects in whole blocks, which is how they are charged. */
+export function bytesIn(folder: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    try {
+      const { size } = lstatSync(join(entry.parentPath, entry.name));
+      bytes += entry.parentPath === folder ? size : Math.ceil(size / 4096) * 4096;
+    } catch {
+      // Removed by another process since it was listed.
+    }
+  }
+  return bytes;
 }
 
 /** The files below a folder that this process has open (Linux). */
@@ -41,7 +46,7 @@ interface SecondConnection {
   close(): void;
 }
 
-/** A connection that is not the store's, to look at or to damage its database. */
+/** A connection that is not the cache's, to look at or to damage its database. */
 export function connect(file: string): SecondConnection {
   const builtin = process.getBuiltinModule('node:sqlite') as
     | { DatabaseSync: new (file: string) => SecondConnection }
