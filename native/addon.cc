@@ -6,6 +6,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::Environment::Open(env);
+  spillway::RegisterCache(env, exports);
   spillway::RegisterCore(env, exports);
   spillway::RegisterInfer(env, exports);
   spillway::RegisterLedger(env, exports);

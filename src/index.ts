@@ -1,6 +1,18 @@
 // The export list.
 export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
-export type { Device, FileStat, Tensor, TensorElements, TensorType, ValueInfo } from './contract/index.js';
+export { ByteCache } from './cache/byte-cache.js';
+export type { CacheLease } from './cache/byte-cache-lease.js';
+export type { ByteCacheOptions, CachePolicy, CacheSetOptions } from './cache/byte-cache-options.js';
+export type {
+  CacheKey,
+  CacheStats,
+  Device,
+  FileStat,
+  Tensor,
+  TensorElements,
+  TensorType,
+  ValueInfo,
+} from './contract/index.js';
 export {
   MemoryManager,
   type MemoryOptions,

@@ -113,6 +113,7 @@ void Environment::OnCleanup(void* data) {
   auto* self = static_cast<Environment*>(data);
   self->Stop();
   self->pending_.clear();
+  self->leases.EndAll();
   napi_release_threadsafe_function(self->wake_, napi_tsfn_abort);
 }
 

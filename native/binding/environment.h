@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "binding/background.h"
+#include "binding/lease_set.h"
 #include "binding/task.h"
 
 namespace spillway {
@@ -44,6 +45,9 @@ class Environment {
 
   // For what must end before the environment does; an object that outlives it may still hold this.
   const std::shared_ptr<Background> background = std::make_shared<Background>();
+
+  // Leases on cached values; ended with the environment at the latest.
+  LeaseSet leases;
 
   // Per-environment constructors, kept here so that they die with the environment.
   Napi::FunctionReference chunk_reader_class, group_reader_class, scanner_class, session_class;

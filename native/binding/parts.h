@@ -5,6 +5,7 @@
 
 namespace spillway {
 
+void RegisterCache(Napi::Env env, Napi::Object exports);
 void RegisterCore(Napi::Env env, Napi::Object exports);
 void RegisterInfer(Napi::Env env, Napi::Object exports);
 void RegisterLedger(Napi::Env env, Napi::Object exports);

@@ -1,9 +1,11 @@
+import type { ByteTable, CachePlan } from './cache.js';
 import type { Gpu } from './gpu.js';
 import type { Inference } from './infer.js';
 import type { Ledger } from './ledger.js';
 import type { ChunkPlan, ChunkReader, GroupPlan, GroupReader } from './read.js';
 import type { Scanner, ScanPlan } from './scan.js';
 
+export * from './cache.js';
 export * from './gpu.js';
 export * from './infer.js';
 export * from './ledger.js';
@@ -14,7 +16,7 @@ export * from './scan.js';
  * What only the addon can do. An implementation lists what it offers; asking for the rest throws
  * `ERR_NATIVE_UNAVAILABLE`.
  */
-export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim';
+export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim' | 'shared-cache';
 
 /** The native side of spillway: fulfilled by the addon, and by `src/fallback` as far as JavaScript can. */
 export interface NativeSide {
@@ -29,6 +31,8 @@ export interface NativeSide {
   openGroupReader(plan: GroupPlan): GroupReader;
   /** SHA-256 on this thread; `portable` leaves the processor's own instructions aside. */
   sha256(bytes: Uint8Array, portable: boolean): Uint8Array;
+  /** Throws `ERR_INVALID_ARGUMENT` where the name exists with another plan. */
+  openCache(plan: CachePlan): ByteTable;
   /** Gives free pages of the C heap back to the system, off this thread. Present where `trim` is a capability. */
   trim?(): Promise<void>;
   /** Bounds how many arenas the C heap keeps free pages in. Present where `trim` is a capability. */

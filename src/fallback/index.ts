@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import type { NativeSide } from '../contract/index.js';
+import { createCaches } from './byte-cache.js';
 import { createLedger } from './ledger.js';
 import { createChunkReader } from './reader-chunks.js';
 import { createGroupReader } from './reader-groups.js';
@@ -19,6 +20,7 @@ export function createFallback(): NativeSide {
     openChunkReader: (plan) => createChunkReader(ledger, plan),
     openGroupReader: (plan) => createGroupReader(ledger, plan),
     sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+    openCache: createCaches(ledger),
     stop: () => undefined,
   };
 }
