@@ -43,6 +43,7 @@ struct Entry {
   SlotState state() const { return static_cast<SlotState>(state_); }
   void set_state(SlotState state) { state_ = static_cast<uint8_t>(state); }
   KeyKind kind() const { return static_cast<KeyKind>(kind_); }
+  bool ExpiredAt(int64_t now) const { return expiry != kNever && static_cast<int64_t>(expiry) <= now; }
   char* key() { return reinterpret_cast<char*>(this + 1); }
   char* value() { return key() + KeyRoom(key_bytes); }
   bool Matches(const CacheKey& other) {

@@ -49,7 +49,7 @@ int64_t CacheTable::ExpiryOf(int64_t ttl_ms) const {
 
 Entry* CacheTable::FindLive(Shard& shard, const CacheKey& key) {
   Entry* entry = shard.index.Find(key);
-  if (!entry || entry->expiry == Entry::kNever || static_cast<int64_t>(entry->expiry) > Now()) return entry;
+  if (!entry || entry->expiry == Entry::kNever || !entry->ExpiredAt(Now())) return entry;
   ++shard.counts.expirations;
   shard.Unlink(entry, key.hash);
   return nullptr;

@@ -75,8 +75,10 @@ class CacheTable : public std::enable_shared_from_this<CacheTable> {
   void ForEachKey(Visit visit) {
     for (auto& shard : shards_) {
       std::lock_guard lock(shard->mutex);
-      shard->Advance(Now());
-      shard->index.ForEach([&](Entry* entry) { visit(entry->kind(), entry->key(), entry->key_bytes); });
+      const int64_t now = Now();
+      shard->index.ForEach([&](Entry* entry) {
+        if (!entry->ExpiredAt(now)) visit(entry->kind(), entry->key(), entry->key_bytes);
+      });
     }
   }
 

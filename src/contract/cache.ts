@@ -19,6 +19,7 @@ export interface CacheStats {
   readonly usedBytes: number;
   /** Bytes of the values alone. */
   readonly payloadBytes: number;
+  /** What expired within the last 128 ms may still be counted. */
   readonly entries: number;
   /** Leases not yet released. */
   readonly leases: number;
