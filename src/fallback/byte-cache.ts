@@ -122,7 +122,7 @@ class Table implements ByteTable {
     if (!entry) return;
     this.#leased.delete(id);
     entry.pins--;
-    if (entry.listed && entry.bytes.length !== entry.length) entry.bytes = new Uint8Array(taken);
+    if (entry.bytes.buffer === buffer) entry.bytes = new Uint8Array(taken);
     if (!entry.listed) this.#credit(entry);
     if (entry.pins === 0) this.#makeRoom(0);
   }
