@@ -63,6 +63,11 @@ export interface OpenWorkload extends AsyncDisposable {
   readonly leastBytes: number;
   /** Items that may wait for their batch while workers go on. */
   readonly pending: number;
+  /**
+   * Called once, before the first file is read that the store cannot vouch for, and while nothing is reserved: the place
+   * to load models. Whatever it rejects with ends the run.
+   */
+  ready?(): Promise<void>;
   /** Looks at a file's bytes without decoding them; called by several workers at once. */
   inspect(bytes: Uint8Array): Promise<Inspection>;
   /** Sees every result, also those from the store. */

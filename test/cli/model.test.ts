@@ -75,6 +75,14 @@ describe('spillway run --model', () => {
     expect(stderr).toMatch(message);
   });
 
+  it('refuses a graph that the budget has no room for', async () => {
+    const weights = Array.from({ length: 3 }, () => new Array<number>(3e6).fill(1));
+    writeFileSync(at('large.onnx'), meanColourGraph({ weights }));
+    const { code, stdout, stderr } = await run('--model', at('large.onnx'), '--budget', '190MB');
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toMatch(/ERR_BUDGET_EXCEEDED.*at least \d+ MB/);
+  });
+
   it('says what it takes in its help', async () => {
     const { stdout } = await spillway(['run', '--help']);
     for (const option of ['--model ', '--model-size', '--model-layout', '--model-range', '--labels', '--top'])
