@@ -1,5 +1,5 @@
 // Decodes one image in a process of its own and prints by how many bytes the resident set grew at its peak.
-// Argument: the image. Runs the compiled `dist`.
+// Arguments: the image, and the target as JSON unless it is the default one. Runs the compiled `dist`.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
@@ -15,7 +15,8 @@ const tiny = await sharp({ create: { width: 64, height: 64, channels: 3, backgro
 await decodeImage(tiny, await openImage(tiny));
 
 const bytes = readFileSync(process.argv[2] ?? '');
-const header = await openImage(bytes);
+const target = process.argv[3] && JSON.parse(process.argv[3]);
+const header = await openImage(bytes, { target: target || undefined });
 // 5 resets the high-water mark of the resident set: proc(5), /proc/pid/clear_refs.
 writeFileSync('/proc/self/clear_refs', '5');
 const before = peakBytes();

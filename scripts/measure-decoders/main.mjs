@@ -1,5 +1,6 @@
 // Prints what decoding costs, for the table in `src/extract/decoder-cost.ts`:
-// `npm run build:ts && node scripts/measure-decoders/main.mjs [kind…]`. An exclamation mark: more than the table says.
+// `npm run build:ts && node scripts/measure-decoders/main.mjs [--to=512,cover] [kind…]`, where the target is the side of
+// a square and how the image fits it. An exclamation mark: more than the table says.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +18,10 @@ const SIZES = /** @type {const} */ ([
   [500, 6000],
 ]);
 
-const wanted = process.argv.slice(2);
+const target = process.argv.slice(2).find((argument) => argument.startsWith('--to='));
+const [side, fit = 'cover'] = target?.slice('--to='.length).split(',') ?? [];
+const to = side && { width: Number(side), height: Number(side), fit };
+const wanted = process.argv.slice(2).filter((argument) => argument !== target);
 const folder = mkdtempSync(join(tmpdir(), 'measure-decoders-'));
 try {
   for (const kind of wanted.length > 0 ? wanted : Object.keys(kinds)) {
@@ -25,7 +29,7 @@ try {
     for (const [width, height] of SIZES) {
       const file = join(folder, 'image');
       writeFileSync(file, await makeImage(kind, width, height));
-      const { peakBytes, costBytes } = await measureDecode(file);
+      const { peakBytes, costBytes } = await measureDecode(file, 3, to);
       const pixels = width * height;
       const mark = peakBytes > costBytes ? '!' : '';
       figures.push(

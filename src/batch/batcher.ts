@@ -24,7 +24,7 @@ export interface BatcherStats {
 }
 
 type Item = Readonly<Record<string, Tensor>>;
-type Numeric = Exclude<TensorElements, readonly string[]>;
+export type Numeric = Exclude<TensorElements, readonly string[]>;
 
 interface Job {
   readonly item: Item;
@@ -134,8 +134,8 @@ function stack(name: string, items: readonly Item[]): Tensor {
   return { type: first.type, dims, data };
 }
 
-/** A Buffer is a Uint8Array whose constructor must not be used. */
-function emptyLike(data: Numeric, length: number): Numeric {
+/** Zeros of the same kind. A Buffer is a Uint8Array whose constructor must not be used. */
+export function emptyLike(data: Numeric, length: number): Numeric {
   const Elements = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (
     length: number,
   ) => Numeric;

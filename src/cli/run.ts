@@ -12,11 +12,12 @@ import { codeOf, invalidArgument, messageOf } from '../util/errors.js';
 import { auto, metadata, photos } from '../workloads/index.js';
 import { EXIT } from './exit-codes.js';
 import { withAllMissing } from './missing-packages.js';
+import { addModelOptions, type ModelCommandOptions, photosOptionsOf } from './model-options.js';
 import { readPaths } from './paths.js';
 import { jsonProgress, type ProgressView, plainProgress, terminalProgress } from './progress.js';
 import { type RunState, summaryOf, summaryText } from './summary.js';
 
-interface RunCommandOptions {
+interface RunCommandOptions extends ModelCommandOptions {
   readonly workload: string;
   readonly budget: string;
   readonly cache: string | false;
@@ -31,18 +32,23 @@ interface RunCommandOptions {
   readonly json?: true;
 }
 
-const WORKLOADS: Readonly<Record<string, () => Workload>> = { auto, photos, metadata };
+const WORKLOADS: Readonly<Record<string, (options: RunCommandOptions) => Workload>> = {
+  auto: (options) => auto(photosOptionsOf(options)),
+  photos: (options) => photos(photosOptionsOf(options)),
+  metadata: () => metadata(),
+};
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** A file may take longer to decode than a person waits after Ctrl-C; what is stored is safe by then. */
 const STOP_MS = 700;
 
 /** Adds the command to the program. */
 export function addRunCommand(program: Command): void {
-  program
+  const run = program
     .command('run')
     .description('run a workload over files and folders; results are JSON lines')
     .argument('<path...>', "files and folders, or '-' for paths on standard input")
-    .option('--workload <name>', `one of: ${Object.keys(WORKLOADS).join(', ')}`, 'auto')
+    .option('--workload <name>', `one of: ${Object.keys(WORKLOADS).join(', ')}`, 'auto');
+  addModelOptions(run)
     .option('--budget <size>', "memory: '512MB', '2GiB', or a share of the limit that binds", '75%')
     .option('--cache <dir>', 'where results are kept', '.spillway')
     .option('--no-cache', 'keep nothing, and compute everything')
@@ -69,7 +75,7 @@ async function runCommand(
   cacheAsked: boolean,
 ): Promise<number> {
   const options = cacheAsked ? given : withoutImpossibleCache(given);
-  const workload = workloadOf(options.workload);
+  const workload = workloadOf(options);
   if (options.out !== undefined && !options.out.endsWith('.jsonl'))
     throw invalidArgument('--out', 'a file name that ends in .jsonl', options.out);
   await using spillway = await Spillway.open({
@@ -215,8 +221,8 @@ async function scanOptionsOf(options: RunCommandOptions, { store }: Spillway): P
   };
 }
 
-function workloadOf(name: string): Workload {
-  const make = WORKLOADS[name];
-  if (make) return make();
-  throw invalidArgument('--workload', `one of ${Object.keys(WORKLOADS).join(', ')}`, name);
+function workloadOf(options: RunCommandOptions): Workload {
+  const make = WORKLOADS[options.workload];
+  if (make) return make(options);
+  throw invalidArgument('--workload', `one of ${Object.keys(WORKLOADS).join(', ')}`, options.workload);
 }

@@ -7,8 +7,16 @@
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
 
-/** Pixels on a side of the square that images are decoded to. */
+/** Pixels on a side of the square that images are decoded to unless told. */
 export const IMAGE_SIDE = 256;
+
+/** Width and height in pixels that an image is decoded to, in the orientation of the pixels as stored. */
+export interface TargetSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+const SQUARE: TargetSize = { width: IMAGE_SIDE, height: IMAGE_SIDE };
 
 /** What a decoder's appetite depends on. Width and height are those of the pixels as stored. */
 export interface DecoderTraits {
@@ -33,23 +41,35 @@ const MARGIN = 1.1;
 const BASE = 1.8 * MB;
 /** Converting CMYK goes through tables of a profile. */
 const CMYK_BASE = 5 * MB;
+/** A pixel of the target: the picture, its copy without alpha or upright, and rows on their way. */
+const TARGET_BYTES = 6;
 const AVIF_BASE = 4 * MB;
 const DEEP_AVIF_BASE = 6.5 * MB;
 /** From here on glibc always maps memory afresh (M_MMAP_THRESHOLD, mallopt(3)): what is not touched is not resident. */
 const ALWAYS_MAPPED = 2 ** 25;
 
-/** Bytes to reserve before an image of these traits is decoded. */
-export function decoderCost(traits: DecoderTraits): number {
-  return Math.ceil(MARGIN * unpaddedCost(traits));
+/** Bytes to reserve before an image of these traits is decoded to `target`. */
+export function decoderCost(traits: DecoderTraits, target: TargetSize = SQUARE): number {
+  return Math.ceil(MARGIN * (unpaddedCost(traits, target) + targetCost(target)));
 }
 
-function unpaddedCost(traits: DecoderTraits): number {
+/** What a larger target takes beyond the square that the formulas were fitted to. */
+function targetCost({ width, height }: TargetSize): number {
+  return Math.max(0, width * height - IMAGE_SIDE ** 2) * TARGET_BYTES;
+}
+
+/** How many times an image is larger than its target, along the side where that is less. */
+function reduction({ width, height }: TargetSize, target: TargetSize): number {
+  return Math.min(width / target.width, height / target.height);
+}
+
+function unpaddedCost(traits: DecoderTraits, target: TargetSize): number {
   const { width, height, channels, sampleBytes } = traits;
   const pixels = width * height;
   const pixelBytes = channels * sampleBytes;
   switch (traits.format) {
     case 'jpeg':
-      return jpegCost(traits);
+      return jpegCost(traits, target);
     case 'png':
       // An interlaced image is complete only at its end, so all of it is held.
       return traits.progressive
@@ -62,7 +82,7 @@ function unpaddedCost(traits: DecoderTraits): number {
       // Besides, a strip or a row of tiles: as decoded, and as copied from there.
       return BASE + streamedRows(width, height, pixelBytes) + 2 * traits.rowsAtOnce * width * pixelBytes;
     case 'webp':
-      return webpCost(traits);
+      return webpCost(traits, target);
     case 'avif':
     case 'heif':
       // Planes of the AV1 decoder with borders, of libheif, and RGB, all alive at once; wider above 8 bits.
@@ -72,8 +92,9 @@ function unpaddedCost(traits: DecoderTraits): number {
 }
 
 /** Baseline is decoded in strips and already smaller; several scans need all coefficients, two bytes each. */
-function jpegCost({ width, height, channels, progressive, subsampling }: DecoderTraits): number {
-  const shrink = jpegShrink(Math.min(width, height) / IMAGE_SIDE);
+function jpegCost(traits: DecoderTraits, target: TargetSize): number {
+  const { width, height, channels, progressive, subsampling } = traits;
+  const shrink = jpegShrink(reduction(traits, target));
   const rows = streamedRows(Math.ceil(width / shrink), Math.ceil(height / shrink), channels);
   // Whole blocks of 16 × 16.
   const padded = Math.ceil(width / 16) * Math.ceil(height / 16) * 256;
@@ -98,8 +119,9 @@ function jpegShrink(factor: number): number {
  * A canvas for frames at full size, of which a still image touches only what the allocator clears; the picture
  * itself where it is lossless; and a smaller one that it is scaled to while it is decoded.
  */
-function webpCost({ width, height, channels, lossless }: DecoderTraits): number {
-  const scale = Math.max(1, Math.min(width, height) / IMAGE_SIDE);
+function webpCost(traits: DecoderTraits, target: TargetSize): number {
+  const { width, height, channels, lossless } = traits;
+  const scale = Math.max(1, reduction(traits, target));
   const canvas = Math.min(width * height * 4.2, ALWAYS_MAPPED);
   const picture = lossless ? width * height * 4.1 : 0;
   const scaled = ((width * height) / scale ** 2) * 12;

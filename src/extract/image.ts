@@ -1,13 +1,30 @@
-// Images: what the header says, and the pixels as one small RGB square.
+// Images: what the header says, and the pixels as one small RGB picture.
 
 import type { Metadata } from 'sharp';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
-import { type DecoderTraits, decoderCost, IMAGE_SIDE, type ImageFormat } from './decoder-cost.js';
+import {
+  type DecoderTraits,
+  decoderCost,
+  IMAGE_SIDE,
+  type ImageFormat,
+  type TargetSize,
+} from './decoder-cost.js';
 import { type Exif, readExif } from './exif.js';
 import { isSrgbProfile } from './icc.js';
-import { isTransposed, uprightSquare } from './orientation.js';
+import { isTransposed, upright } from './orientation.js';
 import { loadSharp } from './sharp.js';
 import { rowsAtOnce } from './tiff.js';
+
+/** The picture that an image is decoded to, as displayed. */
+export interface ImageTarget {
+  readonly width: number;
+  readonly height: number;
+  /**
+   * `cover`: the middle, as much as fills it; `contain`: all of it in the middle of black; `fill`: all of it, regardless
+   * of its aspect. The middle of an image that is turned or flipped may lie a pixel aside.
+   */
+  readonly fit: 'cover' | 'contain' | 'fill';
+}
 
 /** What is known of an image before it is decoded. Of several pages or frames, the first or the primary one. */
 export interface ImageHeader extends DecoderTraits {
@@ -16,6 +33,8 @@ export interface ImageHeader extends DecoderTraits {
   readonly height: number;
   /** EXIF orientation, 1 to 8, of the pixels as stored. */
   readonly orientation: number;
+  /** What {@link decodeImage} makes of it. */
+  readonly target: ImageTarget;
   /** Bytes that decoding takes at its peak, to be reserved before {@link decodeImage}. */
   readonly costBytes: number;
   /** The raw blocks, views of memory of their own. */
@@ -32,7 +51,7 @@ export interface ImageMetadata {
 
 /** What images decode to, row by row: red, green, blue. */
 export interface DecodedImage {
-  /** 256 × 256 × 3 bytes, owned by the caller. */
+  /** `target.width × target.height × 3` bytes, owned by the caller. */
   readonly pixels: Uint8Array;
   readonly metadata: ImageMetadata;
 }
@@ -42,16 +61,19 @@ export const DEFAULT_MAX_PIXELS = 0x3fff ** 2;
 
 const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2, double: 8 };
 const WHITE = { r: 255, g: 255, b: 255 };
+const BLACK = { r: 0, g: 0, b: 0 };
+const SQUARE: ImageTarget = { width: IMAGE_SIDE, height: IMAGE_SIDE, fit: 'fill' };
 
 /**
- * Reads the header of an image without decoding it; reserve `costBytes` before {@link decodeImage}. Rejects with
+ * Reads the header of an image that is to be decoded to `target` (default: a square of {@link IMAGE_SIDE}, without
+ * regard to the aspect) without decoding it; reserve `costBytes` before {@link decodeImage}. Rejects with
  * `ERR_DECODE` where the bytes are no image of a known format or its header is broken, `ERR_PIXEL_LIMIT` where it
  * has more than `maxPixels` (default 268,402,689), `ERR_MISSING_DEPENDENCY` without sharp. `bytes` must not change
  * until the promise settles.
  */
 export async function openImage(
   bytes: Uint8Array,
-  { maxPixels = DEFAULT_MAX_PIXELS }: { maxPixels?: number } = {},
+  { maxPixels = DEFAULT_MAX_PIXELS, target = SQUARE }: { maxPixels?: number; target?: ImageTarget } = {},
 ): Promise<ImageHeader> {
   const container = imageFormatOf(bytes);
   if (!container)
@@ -65,7 +87,7 @@ export async function openImage(
     .catch((error: unknown) => {
       throw decodeError(container, error);
     });
-  const header = headerOf(bytes, metadata);
+  const header = headerOf(bytes, metadata, target);
   const pixels = header.width * header.height;
   if (pixels > maxPixels)
     throw new SpillwayError(
@@ -76,8 +98,7 @@ export async function openImage(
 }
 
 /**
- * Decodes to sRGB without alpha (on white), resized to a square of {@link IMAGE_SIDE} without regard to the aspect
- * ratio, upright. The result depends on nothing but the bytes. Rejects with `ERR_DECODE` where the pixel data is
+ * Decodes to sRGB without alpha (on white), resized to the header's target, upright. The result depends on nothing but the bytes. Rejects with `ERR_DECODE` where the pixel data is
  * broken or cut short, `ERR_OUT_OF_MEMORY` where the decoder found no memory. `bytes` must not change until the
  * promise settles.
  */
@@ -85,8 +106,10 @@ export async function decodeImage(bytes: Uint8Array, header: ImageHeader): Promi
   const sharp = await loadSharp();
   // openImage has judged the number of pixels; the profile counts only where it changes something.
   const ignoreIcc = header.icc !== undefined && isSrgbProfile(header.icc);
+  const { target, orientation } = header;
+  const stored = asStored(target, orientation);
   const decoded = await sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc })
-    .resize(IMAGE_SIDE, IMAGE_SIDE, { fit: 'fill' })
+    .resize(stored.width, stored.height, { fit: target.fit, background: BLACK })
     .flatten({ background: WHITE })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
@@ -97,15 +120,19 @@ export async function decodeImage(bytes: Uint8Array, header: ImageHeader): Promi
   const warnings: string[] = [];
   const exif = header.exif && readExif(header.exif, warnings);
   return {
-    pixels: uprightSquare(decoded, IMAGE_SIDE, header.orientation),
+    pixels: upright(decoded, stored, orientation),
     metadata: exif ? { exif, warnings } : { warnings },
   };
 }
 
-function headerOf(bytes: Uint8Array, metadata: Metadata): ImageHeader {
+/** A size as displayed, along the sides of the pixels as stored. */
+function asStored({ width, height }: TargetSize, orientation: number): TargetSize {
+  return isTransposed(orientation) ? { width: height, height: width } : { width, height };
+}
+
+function headerOf(bytes: Uint8Array, metadata: Metadata, target: ImageTarget): ImageHeader {
   const said = metadata.orientation ?? 1;
   const orientation = Number.isInteger(said) && said >= 1 && said <= 8 ? said : 1;
-  const transposed = isTransposed(orientation);
   const stored: DecoderTraits = {
     format: formatOf(metadata),
     width: metadata.width,
@@ -120,10 +147,11 @@ function headerOf(bytes: Uint8Array, metadata: Metadata): ImageHeader {
   };
   return {
     ...stored,
-    width: transposed ? stored.height : stored.width,
-    height: transposed ? stored.width : stored.height,
+    // Swapping twice is no swap, so the same function leads back.
+    ...asStored(stored, orientation),
     orientation,
-    costBytes: decoderCost(stored),
+    target,
+    costBytes: decoderCost(stored, asStored(target, orientation)),
     exif: metadata.exif,
     icc: metadata.icc,
   };

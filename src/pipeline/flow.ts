@@ -48,6 +48,7 @@ export class Flow {
   readonly #parts: FlowParts;
   readonly #tasks = new Channel<Task>(2 * LOOKUP);
   readonly #finishing = new Set<Promise<void>>();
+  #ready: Promise<void> | undefined;
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
@@ -108,6 +109,8 @@ export class Flow {
     for (;;) {
       const task = await this.#tasks.shift();
       if (!task || signal.aborted) return;
+      this.#ready ??= workload.ready?.() ?? Promise.resolve();
+      await this.#ready;
       await this.#prepare(task);
       while (this.#finishing.size >= workload.pending) await Promise.race(this.#finishing);
     }

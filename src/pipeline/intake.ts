@@ -6,7 +6,7 @@ import { readWholeFile } from '../read/read-file.js';
 import type { StoredValue } from '../results/value.js';
 import { SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
-import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome, ReadMode } from './workload.js';
+import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome, Pieces, ReadMode } from './workload.js';
 
 /** A file that was read: what is known of its content already, or what is left to do. */
 export type Taken = { readonly evidence: Evidence } & (
@@ -14,6 +14,9 @@ export type Taken = { readonly evidence: Evidence } & (
   /** Inference. Rejects with the failure that the content caused, also one from before. */
   | { readonly finish: () => Promise<Outcome> }
 );
+
+/** What is known of a content, if anything. */
+type Recall = (evidence: Evidence) => Promise<StoredValue | undefined>;
 
 /** A file read whole while its bytes are on the budget. */
 interface Read {
@@ -36,13 +39,13 @@ const PIECE_BYTES = 2 ** 19;
  */
 export async function takeIn(
   file: FileEntry,
-  recall: (evidence: Evidence) => Promise<StoredValue | undefined>,
+  recall: Recall,
   workload: OpenWorkload,
   memory: MemoryManager,
   signal: AbortSignal,
 ): Promise<Taken> {
   if (file.size > SMALL_BYTES && (await readModeOf(file, workload, signal)) === 'pieces')
-    return takePieces(file, knownSha256, workload, signal);
+    return takePieces(file, recall, workload, signal);
   if (file.size > MAX_WHOLE_BYTES)
     throw new SpillwayError(
       'ERR_TOO_LARGE',
@@ -55,11 +58,12 @@ export async function takeIn(
   if (known) return { evidence, known };
   try {
     if (modeFor(workload, read.bytes) === 'pieces') {
-      const pieces = workload.pieces();
+      const pieces = begin(workload);
       pieces.update(read.bytes);
       const outcome = await pieces.end();
       return { evidence, finish: async () => outcome };
     }
+    if (!workload.inspect) throw new TypeError('expected inspect() of a workload that reads files whole');
     const inspection = await workload.inspect(read.bytes);
     return { evidence, finish: await prepare(file, read, inspection, reading, memory, signal) };
   } catch (error) {
@@ -79,22 +83,27 @@ function modeFor({ reads }: OpenWorkload, head: Uint8Array): ReadMode {
   return typeof reads === 'string' ? reads : reads(head);
 }
 
+function begin(workload: OpenWorkload): Pieces {
+  if (!workload.pieces) throw new TypeError('expected pieces() of a workload that reads files in pieces');
+  return workload.pieces();
+}
+
 /** A large file in bounded memory: hashed on the way by the thread that reads it. */
 async function takePieces(
   file: FileEntry,
-  knownSha256: string | undefined,
+  recall: Recall,
   workload: OpenWorkload,
   signal: AbortSignal,
 ): Promise<Taken> {
   const readAtMs = Date.now();
-  const pieces = workload.pieces();
+  const pieces = begin(workload);
   const chunks = openChunks(file.pathBytes, { chunkBytes: PIECE_BYTES, sha256: true, signal });
   for await (const { bytes } of chunks) pieces.update(bytes);
   const { stat, sha256 } = chunks;
   if (!stat || sha256 === undefined) throw new TypeError('expected stat and hash of chunks that have ended');
   const evidence = { stat, readAtMs, sha256 };
-  if (evidence.sha256 === knownSha256) return { evidence, finish: undefined };
-  return { evidence, finish: () => pieces.end() };
+  const known = await recall(evidence);
+  return known ? { evidence, known } : { evidence, finish: () => pieces.end() };
 }
 
 async function prepare(

@@ -78,12 +78,20 @@ export interface OpenWorkload extends AsyncDisposable {
   readonly leastBytes: number;
   /** Items that may wait for their batch while workers go on. */
   readonly pending: number;
+  /**
+   * Called once, before the first file is read that the store cannot vouch for, and while nothing is reserved: the place
+   * to load models. Whatever it rejects with ends the run.
+   */
+  ready?(): Promise<void>;
   /** How files are read: whole into memory, in pieces as they come, or as the first bytes of each say. */
   readonly reads: ReadMode | ((head: Uint8Array) => ReadMode);
-  /** Looks at a file that was read whole, without decoding it; called by several workers at once. */
-  inspect(bytes: Uint8Array): Promise<Inspection>;
-  /** Begins a file that comes in pieces. */
-  pieces(): Pieces;
+  /**
+   * Looks at a file that was read whole, without decoding it; called by several workers at once. Owed where files are
+   * read whole.
+   */
+  inspect?(bytes: Uint8Array): Promise<Inspection>;
+  /** Begins a file that comes in pieces. Owed where files are read in pieces. */
+  pieces?(): Pieces;
   /** Sees every result, also those from the store. */
   observe(path: string, outcome: Outcome): void;
   served(): Served | undefined;

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_MODEL_REJECTED'
   | 'ERR_NATIVE_UNAVAILABLE'
   | 'ERR_NOT_A_FILE'
+  | 'ERR_NOT_FINITE'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_PIXEL_LIMIT'
   | 'ERR_TOO_LARGE'

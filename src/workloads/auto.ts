@@ -1,6 +1,14 @@
 // The auto workload: photos go to photos, any other file to metadata.
 import { imageFormatOf } from '../extract/image.js';
-import type { OpenWorkload, Outcome, Parts, Pieces, Served, Workload } from '../pipeline/workload.js';
+import type {
+  Inspection,
+  OpenWorkload,
+  Outcome,
+  Parts,
+  Pieces,
+  Served,
+  Workload,
+} from '../pipeline/workload.js';
 import { metadata } from './metadata.js';
 import { type PhotosOptions, photos } from './photos.js';
 
@@ -16,6 +24,7 @@ export function auto(options: PhotosOptions = {}): Workload {
 
 class OpenAuto implements OpenWorkload {
   readonly fingerprint: string;
+  readonly identity = 'content';
   readonly leastBytes: number;
   readonly pending: number;
   readonly #photos: OpenWorkload;
@@ -31,11 +40,17 @@ class OpenAuto implements OpenWorkload {
 
   readonly reads = (head: Uint8Array) => (imageFormatOf(head) ? 'whole' : 'pieces');
 
-  inspect(bytes: Uint8Array) {
+  async ready(): Promise<void> {
+    await this.#photos.ready?.();
+  }
+
+  async inspect(bytes: Uint8Array): Promise<Inspection> {
+    if (!this.#photos.inspect) throw new TypeError('expected photos to read files whole');
     return this.#photos.inspect(bytes);
   }
 
   pieces(): Pieces {
+    if (!this.#files.pieces) throw new TypeError('expected metadata to read files in pieces');
     return this.#files.pieces();
   }
 

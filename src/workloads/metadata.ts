@@ -23,13 +23,10 @@ export function metadata(): Workload {
 
 class OpenMetadata implements OpenWorkload {
   readonly fingerprint = `metadata/${VERSION}`;
+  readonly identity = 'stat';
   readonly leastBytes = LEAST_BYTES;
   readonly pending = 16;
   readonly reads = 'pieces';
-
-  inspect(): never {
-    throw new TypeError('expected pieces: this workload reads no file whole');
-  }
 
   pieces(): Pieces {
     return new FilePieces();

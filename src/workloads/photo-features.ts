@@ -36,8 +36,8 @@ export interface PhotoFeatures {
 
 type Channels = readonly [red: number, green: number, blue: number];
 
-/** What a photo's result says of its file and its pixels. */
-export interface PhotoData extends PhotoFeatures {
+/** What a photo's result says of its file. */
+export interface PhotoFile {
   readonly format: string;
   /** As displayed, orientation applied. */
   readonly width: number;
@@ -46,6 +46,9 @@ export interface PhotoData extends PhotoFeatures {
   readonly exif?: ImageMetadata['exif'];
   readonly warnings?: readonly string[];
 }
+
+/** What a photo's result says of its file and its pixels. */
+export type PhotoData = PhotoFile & PhotoFeatures;
 
 const PIXELS = PHOTO_SIDE * PHOTO_SIDE;
 /** The Laplacian exists where a pixel has all four neighbours. */
@@ -85,8 +88,12 @@ export function photoFeatures(dct: Float64Array, sums: Float64Array, index = 0):
   };
 }
 
-/** A photo's result: what its header, its metadata and its pixels say. Absent fields are left out. */
-export function photoData(header: ImageHeader, metadata: ImageMetadata, features: PhotoFeatures): PhotoData {
+/** A photo's result: what its header, its metadata and a graph say. Absent fields are left out. */
+export function photoData<T extends object>(
+  header: ImageHeader,
+  metadata: ImageMetadata,
+  features: T,
+): PhotoFile & T {
   return {
     format: header.format,
     width: header.width,

@@ -17,11 +17,10 @@ import {
   photoFeatures,
   SUMS_LENGTH,
 } from './photo-features.js';
+import { openPhotoModel } from './photo-model.js';
+import { checkPhotosOptions, hasModel, type PhotosOptions } from './photo-options.js';
 
-export interface PhotosOptions {
-  /** Photos in one run of the graph at most; 8 unless told. */
-  readonly maxBatch?: number;
-}
+export type { PhotosOptions };
 
 /** Raised whenever a change of ours to decoding or to the features changes results. */
 const EXTRACTOR_VERSION = 1;
@@ -31,10 +30,20 @@ const OUTPUT_BYTES = (DCT_LENGTH + SUMS_LENGTH) * 8;
 
 /**
  * Perceptual hash, sharpness, exposure and colour of every photo, with its dimensions, format and EXIF beside
- * them; the summary lists near-duplicates. Anything that is not an image fails with `ERR_DECODE`.
+ * them; the summary lists near-duplicates. With a `model` instead: the likeliest classes that the graph names, or its
+ * embedding, and no near-duplicates; size, layout and element type are read off the graph, and what does not fit it
+ * ends the run with `ERR_MODEL_REJECTED` or `ERR_INVALID_ARGUMENT`. Anything that is not an image fails with
+ * `ERR_DECODE`. Throws `ERR_INVALID_ARGUMENT`.
  */
-export function photos({ maxBatch = 8 }: PhotosOptions = {}): Workload {
-  return { name: 'photos', open: (parts, signal) => OpenPhotos.open(parts, maxBatch, signal) };
+export function photos(given: PhotosOptions = {}): Workload {
+  const options = checkPhotosOptions(given);
+  return {
+    name: 'photos',
+    open: (parts, signal) =>
+      hasModel(options)
+        ? openPhotoModel(parts, options, leastBytes(), signal)
+        : OpenPhotos.open(parts, options.maxBatch, signal),
+  };
 }
 
 /**
@@ -42,6 +51,10 @@ export function photos({ maxBatch = 8 }: PhotosOptions = {}): Workload {
  * the addon; with the engine in a child process the child's 100 MB besides.
  */
 const LEAST_BYTES = { native: 60e6, stock: 160e6 };
+
+function leastBytes(): number {
+  return native().capabilities.includes('infer') ? LEAST_BYTES.native : LEAST_BYTES.stock;
+}
 
 class OpenPhotos implements OpenWorkload {
   readonly fingerprint: string;
@@ -59,7 +72,7 @@ class OpenPhotos implements OpenWorkload {
 
   private constructor(parts: Parts, modelSha256: string, maxBatch: number, signal: AbortSignal) {
     this.fingerprint = `photos/${EXTRACTOR_VERSION} side:${PHOTO_SIDE} model:${modelSha256}`;
-    this.leastBytes = native().capabilities.includes('infer') ? LEAST_BYTES.native : LEAST_BYTES.stock;
+    this.leastBytes = leastBytes();
     this.pending = 2 * maxBatch;
     this.#parts = parts;
     this.#maxBatch = maxBatch;
@@ -73,10 +86,6 @@ class OpenPhotos implements OpenWorkload {
   }
 
   readonly reads = 'whole';
-
-  pieces(): never {
-    throw new TypeError('expected whole files: this workload reads none in pieces');
-  }
 
   async inspect(bytes: Uint8Array): Promise<Inspection> {
     const header = await openImage(bytes);

@@ -15,21 +15,27 @@ describe.runIf(process.platform === 'linux')('what decoding really takes', () =>
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it.each([
-    ['jpeg baseline', 1600, 1200],
-    ['jpeg progressive 4:4:4', 1600, 1200],
-    ['png alpha', 1000, 700],
-    ['png interlaced', 1600, 1200],
-    ['webp lossless', 900, 600],
-    ['gif', 1000, 700],
-    ['tiff strips', 3000, 300],
-    ['avif', 1200, 800],
-    ['avif 10-bit', 800, 600],
-  ] as const)('stays within the estimate: %s %i×%i', async (kind, width, height) => {
+    ['jpeg baseline', 1600, 1200, 256],
+    ['jpeg progressive 4:4:4', 1600, 1200, 256],
+    ['png alpha', 1000, 700, 256],
+    ['png interlaced', 1600, 1200, 256],
+    ['webp lossless', 900, 600, 256],
+    ['gif', 1000, 700, 256],
+    ['tiff strips', 3000, 300, 256],
+    ['avif', 1200, 800, 256],
+    ['avif 10-bit', 800, 600, 256],
+    ['jpeg baseline', 1600, 1200, 512],
+    ['jpeg baseline', 320, 240, 1024],
+    ['png alpha', 1000, 700, 1024],
+    ['webp lossless', 900, 600, 512],
+    ['tiff strips', 3000, 300, 224],
+  ] as const)('stays within the estimate: %s %i×%i to %i', async (kind, width, height, side) => {
     const file = join(folder, kind.replaceAll(/\W/g, '-'));
     writeFileSync(file, await makeImage(kind, width, height));
-    let { peakBytes, costBytes } = await measureDecode(file, 1);
+    const target = { width: side, height: side, fit: side === 256 ? 'fill' : 'cover' } as const;
+    let { peakBytes, costBytes } = await measureDecode(file, 1, target);
     // A garbage collection meanwhile counts in the process, but not in the decoder.
-    if (peakBytes > costBytes) ({ peakBytes, costBytes } = await measureDecode(file, 3));
+    if (peakBytes > costBytes) ({ peakBytes, costBytes } = await measureDecode(file, 3, target));
     expect(peakBytes).toBeLessThanOrEqual(costBytes);
     // A base that a small image does not use aside, the estimate is no wild guess either.
     expect(costBytes).toBeLessThanOrEqual(2 * peakBytes + 8e6);
@@ -52,6 +58,14 @@ describe('decoderCost', () => {
   it('does not grow with the pixels of a baseline JPEG, which is shrunk while it is decoded', () => {
     const twice = decoderCost({ ...traits, width: 8000, height: 6000 });
     expect(twice).toBeLessThan(2 * decoderCost(traits));
+  });
+
+  it('grows with the target: fewer pixels are dropped while decoding, and more are kept', () => {
+    const cost = (side: number) => decoderCost(traits, { width: side, height: side });
+    expect(cost(256)).toBe(decoderCost(traits));
+    expect(cost(224)).toBeLessThanOrEqual(cost(256));
+    expect(cost(512)).toBeGreaterThan(cost(256));
+    expect(cost(1024) - cost(512)).toBeGreaterThan((1024 ** 2 - 512 ** 2) * 3);
   });
 
   it('holds all coefficients of a progressive JPEG', () => {

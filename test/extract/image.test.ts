@@ -157,6 +157,40 @@ describe('decodeImage', () => {
     expect(difference(pixels, upright).largest).toBeLessThanOrEqual(4);
   });
 
+  it.each(
+    [1, 2, 3, 4, 5, 6, 7, 8].flatMap((orientation) =>
+      (['cover', 'contain', 'fill'] as const).map((fit) => [orientation, fit] as const),
+    ),
+  )('fits orientation %i to a target that is no square by %s, as sharp does', async (orientation, fit) => {
+    const bytes = await (await scene(640, 320)).withMetadata({ orientation }).png().toBuffer();
+    // What is cut off or added is even on all sides; were it odd, a turned middle would lie a pixel off.
+    const target = { width: 160, height: 64, fit };
+    const { pixels } = await decodeImage(bytes, await openImage(bytes, { target }));
+    const { data, info } = await sharp(bytes).autoOrient().raw().toBuffer({ resolveWithObject: true });
+    const expected = await sharp(data, { raw: info })
+      .resize(160, 64, { fit, background: '#000' })
+      .raw()
+      .toBuffer();
+    expect(pixels.length).toBe(160 * 64 * 3);
+    expect(difference(pixels, expected).mean).toBeLessThan(0.5);
+  });
+
+  it('puts black beside a photo that is not to be cut, whatever its colours', async () => {
+    const image = await scene(640, 480);
+    const target = { width: 96, height: 48, fit: 'contain' as const };
+    for (const kind of [
+      image.clone().jpeg(),
+      image.clone().toColourspace('b-w').png(),
+      image.clone().toColourspace('rgb16').ensureAlpha(0.5).png(),
+      image.clone().toColourspace('cmyk').jpeg(),
+    ]) {
+      const bytes = await kind.toBuffer();
+      const { pixels } = await decodeImage(bytes, await openImage(bytes, { target }));
+      expect([...pixels.subarray(0, 3)]).toEqual([0, 0, 0]);
+      expect([...pixels.subarray(-3)]).toEqual([0, 0, 0]);
+    }
+  });
+
   it('refuses pixel data that is cut short, of every format', async () => {
     const image = await scene();
     for (const encoded of [

@@ -36,9 +36,6 @@ function lengths({ costBytes = () => 1000, finish = () => undefined, identity = 
     identity,
     leastBytes: 1000,
     reads: 'whole',
-    pieces: () => {
-      throw new TypeError('reads whole files');
-    },
     pending: 4,
     async inspect(bytes): Promise<Inspection> {
       const text = Buffer.from(bytes).toString();

@@ -1,5 +1,6 @@
 // Small graphs for tests, made on the spot.
-import { type ElementType, encodeModel } from '../../scripts/make-model/encoder.mjs';
+import { type ElementType, elementNumber, encodeModel } from '../../scripts/make-model/encoder.mjs';
+import { GraphBuilder } from '../../scripts/make-model/graph-builder.mjs';
 
 /** `y = x` for one element type, `[n, 3]`. */
 export function identityGraph(type: ElementType): Uint8Array {
@@ -75,3 +76,57 @@ export function ones(rows: number, width: number) {
 /** A graph whose run over `slowFeed` takes some hundred milliseconds, in many nodes. */
 export const slowGraph = () => chainGraph({ layers: 120, width: 384 });
 export const slowFeed = () => ({ x: ones(384, 384) });
+
+export interface MeanColourOptions {
+  type?: ElementType;
+  /** Of the image input `image`. */
+  dims?: readonly (number | string)[];
+  layout?: 'nchw' | 'nhwc';
+  /** `channels × classes`; the identity unless told: the output is the mean of each channel. */
+  weights?: readonly (readonly number[])[];
+  /** First dimension of the output `said`, that of the input unless told. */
+  batch?: number | string;
+  /** Whether the output is a softmax. */
+  softmax?: boolean;
+  outputType?: 'float32' | 'float16' | 'float64';
+}
+
+const IDENTITY = [
+  [1, 0, 0],
+  [0, 1, 0],
+  [0, 0, 1],
+];
+
+/**
+ * The mean of each channel times weights, by default `[n, 3, h, w]` of float32: of a picture of one colour, what it
+ * gives is known. A second output, `means`, is that of the channels themselves.
+ */
+export function meanColourGraph({
+  type = 'float32',
+  layout = 'nchw',
+  dims = layout === 'nchw' ? ['n', 3, 'h', 'w'] : ['n', 'h', 'w', 3],
+  weights = IDENTITY,
+  batch = dims[0] ?? 'n',
+  softmax = false,
+  outputType = 'float32',
+}: MeanColourOptions = {}): Uint8Array {
+  const graph = new GraphBuilder();
+  // In float32 the sum over a picture is already wrong in the fifth digit.
+  const numbers = graph.node('Cast', ['image'], { to: elementNumber('float64') });
+  const axes = layout === 'nchw' ? [2, 3] : [1, 2];
+  const means = graph.node('ReduceMean', [numbers], { axes, keepdims: 0 });
+  const width = weights[0]?.length ?? 0;
+  const matrix = graph.constant('float64', [weights.length, width], weights.flat());
+  const scores = graph.node('MatMul', [means, matrix]);
+  const last = softmax ? graph.node('Softmax', [scores], { axis: 1 }) : scores;
+  const said = graph.node('Cast', [last], { to: elementNumber(outputType) });
+  const saidMeans = graph.node('Cast', [means], { to: elementNumber('float32') });
+  return graph.encode(
+    'mean-colour',
+    [{ name: 'image', type, dims }],
+    [
+      { name: 'said', type: outputType, dims: [batch, width], from: said },
+      { name: 'means', type: 'float32', dims: [batch, weights.length], from: saidMeans },
+    ],
+  );
+}

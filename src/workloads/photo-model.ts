@@ -1,0 +1,189 @@
+// Photos through a graph of the user's own: decode to what it takes, run it, name classes or keep the embedding.
+import { readFile } from 'node:fs/promises';
+import { Batcher, type BatchRunner } from '../batch/batcher.js';
+import { fixedBatch } from '../batch/fixed-batch.js';
+import type { Tensor } from '../contract/index.js';
+import { decodeImage, openImage } from '../extract/image.js';
+import type { Model } from '../models/model.js';
+import { identifyModel, type ModelIdentity } from '../models/model-identity.js';
+import { native } from '../native/load.js';
+import type { Inspection, OpenWorkload, Parts, Served } from '../pipeline/workload.js';
+import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
+import { sha256Hex } from '../util/sha256.js';
+import { parseLabels, readOutput } from './photo-classes.js';
+import { photoData } from './photo-features.js';
+import { type PhotoGraph, readGraph } from './photo-graph.js';
+import type { PhotoModelOptions } from './photo-options.js';
+import { type PixelTensor, pixelConverter, tensorBytes } from './photo-tensor.js';
+
+/** Raised whenever a change of ours to decoding, conversion or reading changes results. */
+const VERSION = 1;
+/** What decoding takes at least. */
+const LEAST_DECODE = 2e6;
+/** A row of the output, as a tensor and as numbers; for graphs that do not tell. */
+const OUTPUT_BYTES = 2048 * 16;
+
+/** The graph at work. */
+interface Started {
+  readonly graph: PhotoGraph;
+  readonly batcher: Batcher;
+  readonly convert: (rgb: Uint8Array) => PixelTensor;
+  /** Bytes of the rows that fill up a batch of fixed size. */
+  readonly fillBytes: number;
+}
+
+/**
+ * Copies of a graph's file that loading it takes at its peak: as read, as parsed, and the weights made of it; with the
+ * engine in a child process, on both sides of the pipe. Measured with 100 MB of weights: 290 MB and 590 MB more than
+ * with a graph of no size.
+ */
+const COPIES = { native: 3, stock: 6 };
+/** Of these, what the engine itself puts on the ledger. */
+const CHARGED_COPIES = { native: 1, stock: 0 };
+
+/**
+ * Opens the workload; the graph itself is loaded once a photo needs it. `baseBytes` is what the libraries and the
+ * smallest photo take. Rejects with the system's code where a file cannot be read.
+ */
+export async function openPhotoModel(
+  parts: Parts,
+  options: PhotoModelOptions,
+  baseBytes: number,
+  signal: AbortSignal,
+): Promise<OpenWorkload> {
+  const text = options.labels === undefined ? undefined : await readFile(options.labels, 'utf8');
+  const labels = text === undefined ? undefined : parseLabels(text);
+  if (labels?.length === 0) throw invalidArgument('photos.labels', 'a label on each line', options.labels);
+  const identity = await identifyModel(options.model);
+  // Where files lie, and how many photos run at once, makes no difference to a result.
+  const { model: _path, labels: _file, maxBatch: _batch, ...settings } = options;
+  const labelsSha256 = text === undefined ? null : await sha256Hex(Buffer.from(text));
+  const asked = JSON.stringify({ ...settings, labels: labelsSha256 });
+  const fingerprint = `photos-model/${VERSION} model:${identity.key} ${asked}`;
+  return new OpenPhotoModel({ parts, options, labels, identity, fingerprint, baseBytes, signal });
+}
+
+interface Settled {
+  readonly parts: Parts;
+  readonly options: PhotoModelOptions;
+  readonly labels: readonly string[] | undefined;
+  readonly identity: ModelIdentity;
+  readonly fingerprint: string;
+  readonly baseBytes: number;
+  readonly signal: AbortSignal;
+}
+
+class OpenPhotoModel implements OpenWorkload {
+  readonly fingerprint: string;
+  readonly identity = 'content';
+  readonly reads = 'whole';
+  readonly leastBytes: number;
+  readonly #settled: Settled;
+  readonly #engine = native().capabilities.includes('infer') ? 'native' : 'stock';
+  #model: Model | undefined;
+  #started: Started | undefined;
+
+  constructor(settled: Settled) {
+    this.#settled = settled;
+    this.fingerprint = settled.fingerprint;
+    this.leastBytes = settled.baseBytes + COPIES[this.#engine] * settled.identity.bytes;
+  }
+
+  get pending(): number {
+    return 2 * (this.#started?.graph.fixedBatch ?? this.#settled.options.maxBatch);
+  }
+
+  /** Loads the graph: a run that finds everything in the store never does. */
+  async ready(): Promise<void> {
+    const { parts, options, signal } = this.#settled;
+    this.#model = await this.#load();
+    const model = this.#model;
+    const graph = readGraph({ inputs: model.inputMetadata, outputs: model.outputMetadata }, options);
+    const only: BatchRunner = {
+      run: (feeds, runOptions) => model.run(feeds, { ...runOptions, outputs: [graph.output] }),
+    };
+    const rows = graph.fixedBatch;
+    const fillBytes = ((rows ?? 1) - 1) * tensorBytes(graph.format);
+    native().ledger.overdraw(this.#fillAccount(), fillBytes);
+    this.#started = {
+      graph,
+      batcher: new Batcher(rows === undefined ? only : fixedBatch(only, rows), {
+        maxBatch: rows ?? options.maxBatch,
+        signal,
+      }),
+      convert: pixelConverter(graph.format),
+      fillBytes,
+    };
+    // Some graphs take many times their file once loaded; without room for one photo none would go through.
+    using _probe = await parts.memory.reserve('decode', LEAST_DECODE + this.#keptBytes(graph), { signal });
+  }
+
+  async inspect(bytes: Uint8Array): Promise<Inspection> {
+    const { graph, convert } = this.#running();
+    const header = await openImage(bytes, { target: graph.target });
+    return {
+      costBytes: header.costBytes,
+      keptBytes: this.#keptBytes(graph),
+      prepare: async (whole) => {
+        const { pixels, metadata } = await decodeImage(whole, header);
+        const tensor = convert(pixels);
+        return async () => ({ kind: 'photo', data: photoData(header, metadata, await this.#ask(tensor)) });
+      },
+    };
+  }
+
+  observe(): void {}
+
+  served(): Served | undefined {
+    return this.#model && { engine: this.#model.engine.name, device: this.#model.device };
+  }
+
+  summary(): Record<string, unknown> {
+    return {};
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#model?.[Symbol.dispose]();
+    if (this.#started) native().ledger.credit(this.#fillAccount(), this.#started.fillBytes);
+  }
+
+  async #ask(tensor: PixelTensor) {
+    const { graph, batcher } = this.#running();
+    const { labels, options } = this.#settled;
+    const { [graph.output]: row } = await batcher.submit({ [graph.input]: tensor });
+    const { result, top } = options;
+    return readOutput(row as Tensor, { output: graph.output, result, labels, top });
+  }
+
+  async #load(): Promise<Model> {
+    const { parts, options, identity, signal } = this.#settled;
+    const { memory, models } = parts;
+    const copies = COPIES[this.#engine] - CHARGED_COPIES[this.#engine];
+    using _room = await memory.reserve('models', copies * identity.bytes, { signal });
+    const model = await models.acquire(options.model).catch((cause: unknown) => {
+      if (codeOf(cause) !== 'ERR_OUT_OF_MEMORY') throw cause;
+      throw new SpillwayError(
+        'ERR_BUDGET_EXCEEDED',
+        `expected room for ${options.model} within the budget but there was none: ${messageOf(cause)}`,
+        { cause },
+      );
+    });
+    if (model.sha256 === identity.sha256) return model;
+    model[Symbol.dispose]();
+    throw new SpillwayError('ERR_MODEL_REJECTED', `${options.model} changed since the run began`);
+  }
+
+  /** A photo's tensor, its copy in the batch, and its row of the output. */
+  #keptBytes({ format }: PhotoGraph): number {
+    return 2 * tensorBytes(format) + OUTPUT_BYTES;
+  }
+
+  #running(): Started {
+    if (this.#started) return this.#started;
+    throw new TypeError('expected ready() to come before the first file');
+  }
+
+  #fillAccount() {
+    return this.#settled.parts.memory.account('batch');
+  }
+}
