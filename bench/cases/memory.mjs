@@ -1,7 +1,7 @@
 // Memory that is held, and memory that is given back: resident set of fresh processes.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bigFile, touchPages } from '../harness/contents.mjs';
+import { bigFile } from '../harness/contents.mjs';
 import { scratchFolder } from '../harness/data-sets.mjs';
 import { fingerprint, openStock } from '../harness/engines.mjs';
 import { feed, mlpFile } from '../harness/graphs.mjs';
@@ -9,21 +9,25 @@ import { bareNodeMB, residentMB } from '../harness/memory.mjs';
 
 /** @typedef {import('../harness/types.js').Context} Context */
 
-/** Opens what there is, and waits until it is quiet; the way to close it again. */
+/** Opens what there is, and waits until it is quiet. */
 async function openEveryPart() {
-  const { Spillway } = await import('../../dist/index.js');
+  const { ByteCache, Spillway } = await import('../../dist/index.js');
   await import('sharp'); // what the photos workload decodes with
   const cacheDir = scratchFolder('idle');
   const spillway = await Spillway.open({ cacheDir });
+  const cache = new ByteCache({ maxBytes: '64MB' });
+  cache.set('key', Buffer.alloc(1024));
   const model = await spillway.models.acquire(
     new URL('../../models/photo-features.onnx', import.meta.url).pathname,
   );
   await sleep(1000);
-  return async () => {
+  const close = async () => {
     model[Symbol.dispose]();
+    cache.clear();
     await spillway.close();
     rmSync(cacheDir, { recursive: true });
   };
+  return { spillway, close };
 }
 
 /** Every part open and none at work; above an empty ES module in a process of its own. */
@@ -35,7 +39,7 @@ const idle = {
       fresh: true,
       open: async (/** @type {{ bareMB: number }} */ { bareMB }) => ({
         async run() {
-          const close = await openEveryPart();
+          const { close } = await openEveryPart();
           const { now } = residentMB();
           await close();
           return { values: { MB: now - bareMB } };
@@ -116,7 +120,7 @@ const reloads = {
 /** @typedef {{ file: string, megabytes: number }} Streamed */
 
 /**
- * The peak while a file goes by in chunks and is hashed, above the same process idle with every part open.
+ * The peak while a file goes through the pipeline and is hashed, above the same process idle with every part open.
  * @param {string} name @param {number} full @param {number} quick
  */
 const streamed = (name, full, quick) => ({
@@ -126,7 +130,7 @@ const streamed = (name, full, quick) => ({
     return {
       file: await bigFile(megabytes),
       megabytes,
-      label: `${megabytes} MB in chunks of 1 MB, above idle`,
+      label: `${megabytes} MB through the metadata workload, above idle`,
     };
   },
   sides: {
@@ -134,19 +138,17 @@ const streamed = (name, full, quick) => ({
       fresh: true,
       open: async (/** @type {Streamed} */ { file, megabytes }) => ({
         async run() {
-          const { openChunks } = await import('../../dist/index.js');
-          const close = await openEveryPart();
+          const { scan, workloads } = await import('../../dist/index.js');
+          const { spillway, close } = await openEveryPart();
           const idleMB = residentMB().now;
-          let bytes = 0;
-          const chunks = openChunks(file, { sha256: true });
-          for await (const chunk of chunks) {
-            bytes += chunk.length;
-            touchPages(chunk.bytes, chunk.offset);
-          }
+          const results = [];
+          for await (const result of spillway.run(scan(file, { stat: true }), workloads.metadata()))
+            results.push(result);
           const { peak } = residentMB();
           await close();
-          if (bytes !== megabytes * 1e6) throw new Error(`expected ${megabytes} MB but read ${bytes} bytes`);
-          return { values: { MB: peak - idleMB }, result: chunks.sha256 };
+          const { size, sha256, error } = results[0];
+          if (size !== megabytes * 1e6) throw new Error(error?.message ?? `${size} is a wrong size`);
+          return { values: { MB: peak - idleMB }, result: sha256 };
         },
       }),
     },
