@@ -35,7 +35,7 @@ interface RunCommandOptions extends ModelCommandOptions {
 const WORKLOADS: Readonly<Record<string, (options: RunCommandOptions) => Workload>> = {
   auto: (options) => auto(photosOptionsOf(options)),
   photos: (options) => photos(photosOptionsOf(options)),
-  metadata: () => metadata(),
+  metadata: withoutModel(metadata),
 };
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** A file may take longer to decode than a person waits after Ctrl-C; what is stored is safe by then. */
@@ -218,6 +218,16 @@ async function scanOptionsOf(options: RunCommandOptions, { store }: Spillway): P
     ...(options.include && { include: options.include }),
     ...(options.exclude && { exclude: options.exclude }),
     ...(options.follow && { follow: true }),
+  };
+}
+
+/** A workload that takes no graph of the user's own. */
+function withoutModel(make: () => Workload): (options: RunCommandOptions) => Workload {
+  return (options) => {
+    const [given] = Object.entries(photosOptionsOf(options));
+    if (given)
+      throw invalidArgument(`photos.${given[0]}`, `nothing beside --workload ${options.workload}`, given[1]);
+    return make();
   };
 }
 

@@ -67,6 +67,7 @@ describe('spillway run --model', () => {
     [['--model', 'fixed.onnx', '--model-range', 'odd'], /photos\.range.*"odd"/],
     [['--model', 'fixed.onnx', '--labels', 'labels.txt'], /3 labels.*received 2/],
     [['--top', '3'], /photos\.top/],
+    [['--workload', 'metadata', '--model', 'free.onnx'], /photos\.model.*free\.onnx/],
   ])('exits 2 for %j and says why', async (options, message) => {
     const { code, stdout, stderr } = await spillway(['run', 'photos', '--no-cache', ...options], {
       cwd: dir,
