@@ -63,7 +63,10 @@ it(
     const count = (outcome: string) => {
       seen[outcome] = (seen[outcome] ?? 0) + 1;
     };
-    for (let turn = 0; turn < READS; turn++) {
+    const changed = () => (seen.ERR_FILE_CHANGED ?? 0) + (seen.ERR_TRUNCATED ?? 0);
+    const end = performance.now() + 20_000;
+    // Quick reads may all fall between two changes: then some more.
+    for (let turn = 0; turn < READS || (changed() === 0 && performance.now() < end); turn++) {
       if (turn % 2 === 0) for (const outcome of await readGroups()) count(outcome);
       else
         await readChunks(turn).then(
@@ -71,17 +74,11 @@ it(
           (error) => count(codeOf(error) ?? String(error)),
         );
     }
-    const {
-      read = 0,
-      ERR_FILE_CHANGED: changed = 0,
-      ERR_TRUNCATED: truncated = 0,
-      ENOENT: _,
-      ...others
-    } = seen;
     if (READS > 500) console.log(JSON.stringify(seen));
-    expect(others).toEqual({});
-    expect(read).toBeGreaterThan(READS / 4);
-    expect(changed + truncated).toBeGreaterThan(0);
+    const typed = ['read', 'ERR_FILE_CHANGED', 'ERR_TRUNCATED', 'ENOENT'];
+    expect(Object.keys(seen).filter((outcome) => !typed.includes(outcome))).toEqual([]);
+    expect(seen.read).toBeGreaterThan(READS / 4);
+    expect(changed()).toBeGreaterThan(0);
   },
   30_000 + READS * 60,
 );
