@@ -34,7 +34,7 @@ struct Entry {
 
   uint64_t order_prev : 48, key_bytes : 16;
   uint64_t order_next : 48, slot : 16;  // number of the slot in its slab; a free slot links the next free one
-  uint64_t wheel_prev : 48, size_class : 10, state_ : 3, kind_ : 3;
+  uint64_t wheel_prev : 48, size_class : 11, state_ : 2, kind_ : 3;
   uint64_t wheel_next : 48, wheel_bucket : 16;
   uint64_t expiry : 44, pins : 20;  // milliseconds of the cache's clock
   uint32_t value_bytes;

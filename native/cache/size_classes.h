@@ -1,4 +1,4 @@
-// Slot sizes: multiples of 16 bytes up to 512, then 32 steps per doubling, so that at most 1/32 of a slot is
+// Slot sizes: multiples of 16 bytes up to 1024, then 64 steps per doubling, so that at most 1/64 of a slot is
 // lost to rounding (memcached's default factor of 1.25 loses up to a fifth).
 #pragma once
 
@@ -9,10 +9,10 @@ namespace spillway {
 
 using SizeClassId = uint16_t;
 
-inline constexpr size_t kGranuleLimit = 512, kGranule = 16, kSteps = 32;
-inline constexpr int kGranuleLimitLog2 = 9, kStepsLog2 = 5, kLargestLog2 = 33;
+inline constexpr size_t kGranuleLimit = 1024, kGranule = 16, kSteps = 64;
+inline constexpr int kGranuleLimitLog2 = 10, kStepsLog2 = 6, kLargestLog2 = 33;
 inline constexpr size_t kSizeClasses = (kLargestLog2 - kGranuleLimitLog2 + 1) * kSteps;
-inline constexpr size_t kLargestSlot = size_t{1} << kLargestLog2;
+static_assert(kSizeClasses <= 1 << 11, "Entry::size_class");
 
 inline SizeClassId SizeClassOf(size_t bytes) {
   if (bytes <= kGranuleLimit) return static_cast<SizeClassId>((bytes - 1) / kGranule);
