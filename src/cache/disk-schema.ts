@@ -97,7 +97,8 @@ export function cacheError(error: unknown, file: string): SpillwayError {
 
 function prepareSchema(db: SqliteDatabase, file: string): void {
   db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  checkVersion(db, file);
+  // At one moment: another process may be laying the database out.
+  db.transaction('read', () => checkVersion(db, file));
   // Only an empty database takes this, and only before its first page is written.
   db.exec('PRAGMA auto_vacuum = INCREMENTAL');
   switchToWal(db);
