@@ -17,10 +17,15 @@ export function whyNotBuildable() {
   return undefined;
 }
 
-/** Compiles and copies the addon into `out`; throws where the compiler fails. */
-export function buildNative(out = path.join(root, 'build', 'Release')) {
+/**
+ * Compiles and copies the addon into `out`; throws where the compiler fails. With `sanitize` (see CMakeLists.txt)
+ * CMake works beside `out`, so that the plain build stays as it is.
+ */
+export function buildNative({ out = path.join(root, 'build', 'Release'), sanitize = '' } = {}) {
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
-  const args = [cmakeJs, 'compile', '-O', 'build-cmake', '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON'];
+  const folder = sanitize ? path.join(out, 'cmake') : path.join(root, 'build-cmake');
+  const args = [cmakeJs, 'compile', '-O', folder, '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON'];
+  args.push(`--CDSPILLWAY_SANITIZE=${sanitize}`);
   const { status } = spawnSync(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -30,11 +35,11 @@ export function buildNative(out = path.join(root, 'build', 'Release')) {
   mkdirSync(out, { recursive: true });
   // Replaced by rename: overwriting the file in place would crash a process that has it mapped.
   const target = path.join(out, 'spillway.node');
-  copyFileSync(path.join(root, 'build-cmake', 'Release', 'spillway.node'), `${target}.tmp`);
+  copyFileSync(path.join(folder, 'Release', 'spillway.node'), `${target}.tmp`);
   renameSync(`${target}.tmp`, target);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const at = process.argv.indexOf('--out');
-  buildNative(at < 0 ? undefined : path.resolve(process.argv[at + 1]));
+  buildNative(at < 0 ? {} : { out: path.resolve(process.argv[at + 1]) });
 }
