@@ -3,6 +3,13 @@ export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } fro
 export { ByteCache } from './cache/byte-cache.js';
 export type { CacheLease } from './cache/byte-cache-lease.js';
 export type { ByteCacheOptions, CachePolicy, CacheSetOptions } from './cache/byte-cache-options.js';
+export {
+  DiskCache,
+  type DiskCacheOptions,
+  type DiskCacheStats,
+  type DiskSetOptions,
+} from './cache/disk-cache.js';
+export { type CacheTier, TieredCache, type TieredCacheOptions } from './cache/tiered-cache.js';
 export type {
   CacheKey,
   CacheStats,

@@ -1,5 +1,6 @@
 // A cache on disk that several processes may share: SQLite for the index and small values, files for large ones.
 import * as v from 'valibot';
+import type { CacheKey } from '../contract/index.js';
 import { type Duration, parseDuration } from '../util/durations.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
 import { parseOptions, signalSchema } from '../util/options.js';
@@ -29,9 +30,6 @@ export interface DiskCacheOptions {
   /** Whether a missing cache is made; true unless told. Without, a folder that is no cache is refused. */
   readonly create?: boolean;
 }
-
-/** A string stands for its UTF-8 bytes. 1 to 4096 bytes. */
-export type DiskCacheKey = string | Uint8Array;
 
 export interface DiskSetOptions {
   readonly ttl?: Duration;
@@ -80,7 +78,7 @@ const MIN_MAX_BYTES = 4_000_000;
 const OBJECT_FOLDERS = 256;
 
 /**
- * An open disk cache. One worker thread does all of SQLite and of the files, in batches, for any number of
+ * An open disk cache. Keys have 1 to 4096 bytes; a string stands for its UTF-8. One worker thread does all of SQLite and of the files, in batches, for any number of
  * callers; several caches, in one process or many, may share a folder. A `set` that resolved survives the death
  * of the process; after power loss the last ones may be gone, never wrong: every value is verified when it is
  * read. An open cache keeps no process alive; work under way does. After `close` every method rejects with
@@ -147,7 +145,7 @@ export class DiskCache implements AsyncDisposable {
   }
 
   /** A key's value, in memory of its own; undefined where there is none. */
-  async get(key: DiskCacheKey): Promise<Uint8Array | undefined> {
+  async get(key: CacheKey): Promise<Uint8Array | undefined> {
     return (await this.getMany([key]))[0];
   }
 
@@ -155,7 +153,7 @@ export class DiskCache implements AsyncDisposable {
    * The values of many keys, in their order; best called with 256 at a time. Sees every `set` made before it.
    * Small values of one call share memory: keep a `slice()` where only few of them are kept.
    */
-  async getMany(keys: readonly DiskCacheKey[]): Promise<(Uint8Array | undefined)[]> {
+  async getMany(keys: readonly CacheKey[]): Promise<(Uint8Array | undefined)[]> {
     const values: (Uint8Array | undefined)[] = [];
     for (const lookup of await this.#find(keys.map(keyBytes))) {
       const found = typeof lookup === 'string' ? undefined : lookup;
@@ -171,7 +169,7 @@ export class DiskCache implements AsyncDisposable {
    * commit. Await {@link DiskCache.ready} before, so that a slow disk does not grow memory.
    * Rejects with `ERR_TOO_LARGE` for a value above half of `maxBytes`, `ERR_CACHE_FAILED` on a full disk.
    */
-  async set(key: DiskCacheKey, bytes: Uint8Array, options: DiskSetOptions = {}): Promise<void> {
+  async set(key: CacheKey, bytes: Uint8Array, options: DiskSetOptions = {}): Promise<void> {
     this.#checkOpen();
     const { ttl, priority } = parseOptions(setSchema, options, 'options');
     if (!(bytes instanceof Uint8Array)) throw invalidArgument('bytes', 'a Uint8Array', bytes);
@@ -187,11 +185,10 @@ export class DiskCache implements AsyncDisposable {
 
   /** {@link DiskCache.set} for many; resolves once all are committed, waits for room on the way. */
   async setMany(
-    entries: Iterable<readonly [DiskCacheKey, Uint8Array]>,
-    options: DiskSetOptions = {},
+    entries: Iterable<readonly [key: CacheKey, bytes: Uint8Array, options?: DiskSetOptions]>,
   ): Promise<void> {
     const sets: Promise<void>[] = [];
-    for (const [key, bytes] of entries) {
+    for (const [key, bytes, options] of entries) {
       const set = this.set(key, bytes, options);
       set.catch(() => undefined); // Reported below, once all have ended.
       sets.push(set);
@@ -201,13 +198,13 @@ export class DiskCache implements AsyncDisposable {
   }
 
   /** Removes an entry; resolves once that is committed. */
-  async delete(key: DiskCacheKey): Promise<void> {
+  async delete(key: CacheKey): Promise<void> {
     this.#checkOpen();
     return this.#queue.add({ key: keyBytes(key), priority: 0, expires: undefined, value: undefined });
   }
 
   /** Whether there is an entry that has not expired; its value is not read. */
-  async has(key: DiskCacheKey): Promise<boolean> {
+  async has(key: CacheKey): Promise<boolean> {
     this.#checkOpen();
     const bytes = keyBytes(key);
     this.#queue.send();
@@ -339,7 +336,7 @@ export class DiskCache implements AsyncDisposable {
   }
 }
 
-function keyBytes(key: DiskCacheKey): Uint8Array {
+function keyBytes(key: CacheKey): Uint8Array {
   // Two strings that are not Unicode would have the same UTF-8 bytes.
   if (typeof key === 'string' && /\p{Surrogate}/u.test(key))
     throw invalidArgument('key', 'a string without lone surrogates', key);

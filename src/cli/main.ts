@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { codeOf, messageOf } from '../util/errors.js';
+import { addCacheCommand } from './cache.js';
 import { addDoctorCommand } from './doctor.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { addRunCommand } from './run.js';
@@ -19,6 +20,7 @@ const program = new Command('spillway')
   .showHelpAfterError();
 addRunCommand(program);
 addScanCommand(program);
+addCacheCommand(program);
 addDoctorCommand(program);
 
 program.parseAsync().catch((error: unknown) => {

@@ -161,8 +161,7 @@ describe('time to live', () => {
 describe('the limit', () => {
   const fill = async (cache: DiskCache, from: number, count: number, length: number, options = {}) => {
     await cache.setMany(
-      Array.from({ length: count }, (_, i) => [`${from + i}`, bytesOf(from + i, length)] as const),
-      options,
+      Array.from({ length: count }, (_, i) => [`${from + i}`, bytesOf(from + i, length), options] as const),
     );
   };
   const present = async (cache: DiskCache, from: number, count: number) => {
