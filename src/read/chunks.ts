@@ -22,7 +22,7 @@ export interface ChunkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One is looked at, one is ready, one is being read; a fourth was no faster. */
+/** One is looked at, one is ready, one is being read. */
 const RING_CHUNKS = 3;
 
 const size = v.union([v.number(), v.string()]);
