@@ -89,7 +89,9 @@ class Subject {
     const { usedBytes, entries, payloadBytes, leases } = this.cache.stats();
     if (leases === 0) expect(usedBytes).toBeLessThanOrEqual(this.#limit);
     expect(usedBytes).toBeLessThanOrEqual(this.maxBytes);
-    expect(accountBytes('cache') - this.#before).toBe(usedBytes);
+    const charged = accountBytes('cache') - this.#before;
+    // What expired may be given back by another thread between the two readings.
+    expect([usedBytes, this.cache.stats().usedBytes]).toContain(charged);
     const keys = this.cache.keys() as string[];
     // Those that expired a moment ago may still be counted.
     expect(keys.length).toBeLessThanOrEqual(entries);
