@@ -89,7 +89,9 @@ class Subject {
     const { usedBytes, entries, payloadBytes, leases } = this.cache.stats();
     if (leases === 0) expect(usedBytes).toBeLessThanOrEqual(this.#limit);
     expect(usedBytes).toBeLessThanOrEqual(this.maxBytes);
-    expect(accountBytes('cache') - this.#before).toBe(usedBytes);
+    const charged = accountBytes('cache') - this.#before;
+    // What expired may be given back by another thread between the two readings.
+    expect([usedBytes, this.cache.stats().usedBytes]).toContain(charged);
     const keys = this.cache.keys() as string[];
     // Those that expired a moment ago may still be counted.
     expect(keys.length).toBeLessThanOrEqual(entries);
@@ -238,10 +240,11 @@ describe('a byte cache', () => {
       while (performance.now() < until)
         for (const maxBytes of [20_000, 400_000, 3_000_000, 70_000_000])
           fc.assert(
-            fc.property(fc.array(step, { minLength: 400, maxLength: 2000, size: 'max' }), (steps) =>
+            fc.property(fc.array(step, { minLength: 400, maxLength: 1500, size: 'max' }), (steps) =>
               play(maxBytes, steps),
             ),
-            { numRuns: 5 },
+            // Shrinking would take far longer than the run itself; the seed and path it prints reproduce it.
+            { numRuns: 2, endOnFailure: true },
           );
     },
     MINUTES * 60_000 + 60_000,

@@ -6,7 +6,7 @@ import { ByteCache } from '../../dist/cache/byte-cache.js';
 const { name, maxBytes, seconds, seed } = workerData;
 const cache = new ByteCache({ name, maxBytes });
 const HEAD = 12;
-const KEYS = 2000;
+const KEYS = 400;
 
 let state = (seed + 1) * 0x9e3779b1;
 const random = (below) => {
@@ -45,7 +45,7 @@ const operate = (key) => {
   } else if (kind < 85) {
     const lease = cache.lease(`k${key}`);
     if (lease) leases.push({ key, lease });
-  } else if (kind < 95) {
+  } else if (kind < 90) {
     const [held] = leases.splice(random(leases.length || 1), 1);
     if (!held) return;
     check(held.key, held.lease.bytes);
