@@ -1,8 +1,7 @@
 // What a workload is to the pipeline, and what a run yields.
-import type { Device } from '../contract/index.js';
+import type { Device, FileStat } from '../contract/index.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { ModelCache } from '../models/model-cache.js';
-import type { FileStat } from '../read/read-file.js';
 
 /** The parts a workload stands on; they belong to `Spillway`. */
 export interface Parts {

@@ -1,15 +1,7 @@
 // Reads one file whole, and knows whether it stayed the same while it was read.
 import { constants, promises as fs } from 'node:fs';
+import type { FileStat } from '../contract/index.js';
 import { SpillwayError } from '../util/errors.js';
-
-/** What tells one version of a file from another. Times are nanoseconds. */
-export interface FileStat {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly size: number;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-}
 
 /** A file's bytes and the version they belong to. The buffer is the caller's. */
 export interface WholeFile {
