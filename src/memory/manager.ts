@@ -6,6 +6,7 @@ import { formatSize, isShare, parseSize, parseSizeOrShare, type Size } from '../
 import { collectGarbage } from './garbage.js';
 import { findMemoryLimit, type MemoryLimit } from './limit.js';
 import { Reservation } from './reservation.js';
+import { UNMANAGED, Usage } from './usage.js';
 
 export interface MemoryOptions {
   /**
@@ -45,7 +46,6 @@ interface Waiter {
 
 /** Native memory changes without telling JavaScript: while someone waits it is measured this often. */
 const RECHECK_MS = 20;
-const UNMANAGED = 'unmanaged';
 
 /**
  * Holds one budget. The first manager of a process sets the root budget, which every charge in the process
@@ -56,16 +56,11 @@ export class MemoryManager implements Disposable {
   readonly budget: number;
   readonly #ledger: Ledger = native().ledger;
   readonly #limit: MemoryLimit = findMemoryLimit();
-  readonly #bySize: boolean;
   readonly #isRoot: boolean;
   readonly #parent: AccountId;
-  readonly #unmanaged: AccountId;
-  readonly #outside = new Set<() => number>();
+  readonly #usage: Usage;
   readonly #queue: Waiter[] = [];
   #live = 0;
-  /** What was there beyond the accounts when this manager was made: it never takes less than that. */
-  readonly #base: number;
-  #floor: number;
   #trimming: Promise<void> | undefined;
   /** When the last trim that has ended began. */
   #trimmedAt = Number.NEGATIVE_INFINITY;
@@ -73,7 +68,6 @@ export class MemoryManager implements Disposable {
   #closed = false;
 
   constructor({ budget = '75%' }: MemoryOptions = {}) {
-    this.#bySize = !isShare(budget);
     this.budget = parseSizeOrShare(budget, this.#limit.limit, 'budget');
     if (this.budget === 0) throw invalidArgument('budget', 'a size above 0', budget);
     const root = this.#ledger.limit(0);
@@ -84,18 +78,15 @@ export class MemoryManager implements Disposable {
       );
     this.#isRoot = root === Number.POSITIVE_INFINITY;
     this.#parent = this.#isRoot ? 0 : this.#ledger.account(`manager-${serial++}`, 0);
-    this.#unmanaged = this.#ledger.account(UNMANAGED, 0);
     this.#ledger.setLimit(this.#parent, this.budget);
     native().limitArenas?.();
-    this.#base = this.#beyond();
-    this.#floor = this.#base;
+    this.#usage = new Usage(this.#ledger, this.#limit, !isShare(budget));
     this.measure();
   }
 
   /** Counts memory of another process of ours (a child) into what is used; returns the undo. */
   include(bytesOf: () => number): () => void {
-    this.#outside.add(bytesOf);
-    return () => this.#outside.delete(bytesOf);
+    return this.#usage.include(bytesOf);
   }
 
   /** The number of an account of this manager, for parts that charge exact bytes themselves. */
@@ -153,7 +144,7 @@ export class MemoryManager implements Disposable {
 
   /** The most that could ever be reserved: the budget less what was there from the start and what stays. */
   get capacity(): number {
-    return this.budget - this.#base - this.#exact();
+    return this.budget - this.#usage.lasting();
   }
 
   /** Throws `ERR_BUDGET_EXCEEDED`, with the least budget that would do, where `bytes` more could never be had. */
@@ -168,13 +159,7 @@ export class MemoryManager implements Disposable {
 
   /** Reads the memory in use and books what no account explains as `unmanaged`. */
   measure(): void {
-    const beyond = this.#beyond();
-    // Estimates err on the high side, so what lies beyond the accounts is only known while none is outstanding.
-    if (this.#live === 0) this.#floor = Math.max(this.#base, beyond);
-    const unmanaged = Math.max(this.#floor, beyond);
-    const change = unmanaged - this.#unmanagedBytes();
-    if (change > 0) this.#ledger.overdraw(this.#unmanaged, change);
-    else this.#ledger.credit(this.#unmanaged, -change);
+    this.#usage.measure(this.#live > 0);
   }
 
   /** What is held and by whom, as of now. */
@@ -183,7 +168,7 @@ export class MemoryManager implements Disposable {
     const accounts: Record<string, Omit<AccountFigures, 'name'>> = {};
     for (const { name, ...figures } of this.#ledger.snapshot().slice(1))
       if (name !== UNMANAGED) accounts[name] = figures;
-    const unmanaged = this.#unmanagedBytes();
+    const unmanaged = this.#usage.unmanaged();
     return {
       budget: this.budget,
       limit: this.#limit.limit,
@@ -199,7 +184,7 @@ export class MemoryManager implements Disposable {
 
   /** How full the budget is by what is really used. */
   get level(): PressureLevel {
-    const share = this.#used() / this.budget;
+    const share = this.#usage.used() / this.budget;
     if (share < 0.7) return 'NORMAL';
     if (share < 0.85) return 'ELEVATED';
     return share < 0.95 ? 'HIGH' : 'CRITICAL';
@@ -213,7 +198,7 @@ export class MemoryManager implements Disposable {
     for (const { reject } of this.#queue.splice(0))
       reject(new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed'));
     this.#ledger.setLimit(this.#parent, Number.POSITIVE_INFINITY);
-    if (this.#isRoot) this.#ledger.credit(this.#unmanaged, this.#unmanagedBytes());
+    if (this.#isRoot) this.#usage.clear();
   }
 
   #take(name: string, bytes: number): Reservation | undefined {
@@ -262,27 +247,6 @@ export class MemoryManager implements Disposable {
       this.#trimming = undefined;
       this.#serve();
     });
-  }
-
-  #used(): number {
-    let bytes = this.#bySize ? process.memoryUsage.rss() : this.#limit.workingSet();
-    if (this.#bySize) for (const bytesOf of this.#outside) bytes += bytesOf();
-    return bytes;
-  }
-
-  /** What is used beyond what the accounts explain. */
-  #beyond(): number {
-    return Math.max(0, this.#used() - (this.#ledger.held(0) - this.#unmanagedBytes()));
-  }
-
-  #unmanagedBytes(): number {
-    return this.#ledger.held(this.#unmanaged);
-  }
-
-  /** Exact bytes in the accounts: models, arenas, pooled buffers; they stay when reservations go. */
-  #exact(): number {
-    const host = this.#ledger.snapshot()[0] as AccountFigures;
-    return host.bytes - this.#unmanagedBytes();
   }
 
   #exceeded(account: string, bytes: number, room: number): SpillwayError {
