@@ -132,15 +132,15 @@ napi_value Lease(napi_env env, napi_callback_info info) {
   const CacheTable::Pinned pinned = call.table().Pin(call.key.key(), &refused);
   if (refused) return CopyLease(call);
   if (!pinned.entry) return nullptr;
-  if (pinned.entry->value_bytes == 0) {
+  if (pinned.bytes == 0) {
     call.table().Unpin(pinned);
     return CopyLease(call);
   }
   LeaseSet& leases = Environment::Of(env).leases;
   CacheLease* lease = leases.Open(call.handle->table, pinned);
   napi_value buffer;
-  if (napi_create_external_arraybuffer(env, pinned.entry->value(), pinned.entry->value_bytes, FinalizeLease,
-                                       lease, &buffer) != napi_ok) {
+  if (napi_create_external_arraybuffer(env, pinned.value, pinned.bytes, FinalizeLease, lease, &buffer) !=
+      napi_ok) {
     leases.End(lease);
     delete lease;
     return CopyLease(call);

@@ -48,7 +48,7 @@ struct Entry {
   char* value() { return key() + KeyRoom(key_bytes); }
   bool Matches(const CacheKey& other) {
     return key_bytes == other.bytes && kind() == other.kind &&
-           std::memcmp(key(), other.data, other.bytes) == 0;
+           (other.bytes == 0 || std::memcmp(key(), other.data, other.bytes) == 0);
   }
 
   static size_t KeyRoom(size_t key_bytes) { return (key_bytes + 7) & ~size_t{7}; }

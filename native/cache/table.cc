@@ -25,6 +25,11 @@ uint32_t TablesFor(int64_t limit) {
   return static_cast<uint32_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(wanted, 1, 4096))));
 }
 
+// An empty buffer of JavaScript has no address, and to copy from there is undefined even for no bytes.
+void CopyBytes(char* to, const char* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
 }  // namespace
 
 CacheTable::CacheTable(Options options, AccountId account)
@@ -66,10 +71,12 @@ int64_t CacheTable::Read(const CacheKey& key, char* target, size_t room, bool us
   const size_t bytes = entry->value_bytes;
   if (bytes > room) return kMissing - 1 - static_cast<int64_t>(bytes);
   shard.counts.hits += use;
-  // Pinning counts as a use.
+  // Pinning counts as a use. Where the value stands is asked under the lock: neighbours in the wheel write
+  // words of this entry that it shares with the key's length.
+  const char* value = entry->value();
   if (use && bytes > kCopiedUnderLock && shard.Pin(entry)) {
     lock.unlock();
-    std::memcpy(target, entry->value(), bytes);
+    CopyBytes(target, value, bytes);
     lock.lock();
     shard.Unpin(entry);
     return static_cast<int64_t>(bytes);
@@ -79,7 +86,7 @@ int64_t CacheTable::Read(const CacheKey& key, char* target, size_t room, bool us
     __builtin_prefetch(EntryAt(entry->order_prev), 1);
     __builtin_prefetch(EntryAt(entry->order_next), 1);
   }
-  std::memcpy(target, entry->value(), bytes);
+  CopyBytes(target, value, bytes);
   if (use && entry->pins == 0) shard.Use(entry);
   return static_cast<int64_t>(bytes);
 }
@@ -105,7 +112,8 @@ CacheTable::Pinned CacheTable::Pin(const CacheKey& key, bool* refused) {
   *refused = entry && !shard.Pin(entry);
   (entry ? shard.counts.hits : shard.counts.misses) += *refused ? 0 : 1;
   if (!entry || *refused) return {};
-  return {entry, static_cast<uint32_t>(key.hash >> 56 & (shards_.size() - 1))};
+  return {entry, static_cast<uint32_t>(key.hash >> 56 & (shards_.size() - 1)), entry->value(),
+          entry->value_bytes};
 }
 
 void CacheTable::Unpin(Pinned pinned) {
@@ -136,7 +144,7 @@ bool CacheTable::Overwrite(Shard& shard, const CacheKey& key, const char* value,
   if (!entry || entry->pins > 0 || bytes > kCopiedUnderLock || expiry != Entry::kNever ||
       entry->expiry != Entry::kNever || entry->size_class != SizeClassOf(Entry::SlotBytes(key.bytes, bytes)))
     return false;
-  std::memcpy(entry->value(), value, bytes);
+  CopyBytes(entry->value(), value, bytes);
   shard.counts.payload_bytes += bytes - entry->value_bytes;
   entry->value_bytes = static_cast<uint32_t>(bytes);
   shard.Use(entry);
@@ -152,7 +160,7 @@ Entry* CacheTable::Prepare(Shard& shard, const CacheKey& key, size_t bytes, int6
   entry->kind_ = static_cast<uint8_t>(key.kind);
   entry->value_bytes = static_cast<uint32_t>(bytes);
   entry->expiry = expiry;
-  std::memcpy(entry->key(), key.data, key.bytes);
+  CopyBytes(entry->key(), key.data, key.bytes);
   return entry;
 }
 
@@ -184,7 +192,7 @@ bool CacheTable::Fill(Shard& shard, std::unique_lock<ShortMutex>& lock, Entry* e
                       const char* value) {
   const bool outside = entry->value_bytes > kCopiedUnderLock;
   if (outside) lock.unlock();
-  std::memcpy(entry->value(), value, entry->value_bytes);
+  CopyBytes(entry->value(), value, entry->value_bytes);
   if (outside) {
     lock.lock();
     if (!shard.index.Reserve(hash)) {

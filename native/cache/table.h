@@ -36,6 +36,9 @@ class CacheTable : public std::enable_shared_from_this<CacheTable> {
   struct Pinned {
     Entry* entry = nullptr;
     uint32_t shard = 0;
+    // As they were under the lock: the entry's own fields may not be read without it.
+    char* value = nullptr;
+    uint32_t bytes = 0;
   };
 
   static constexpr int64_t kMissing = -1;
