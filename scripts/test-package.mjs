@@ -128,23 +128,24 @@ function useUnder(major, node, tarball) {
   assert.equal(spillway(['scan', 'samples'], 0).stdout.split('\n').length, 3);
   const photos = path.join(folder, 'photos');
   cpSync(path.join(root, 'samples'), photos, { recursive: true });
-  const refused = spillway(['run', 'photos', '--no-cache'], 2);
+  const refused = spillway(['run', 'photos', '--workload', 'photos', '--no-cache'], 2);
   assert.match(refused.stderr, /ERR_MISSING_DEPENDENCY.*npm install sharp onnxruntime-node/);
   assert.match(spillway(['doctor'], 1).stdout, /^missing +sharp .*\n +→ npm install sharp$/m);
 
   run('npm', ['install', ...INSTALL, 'sharp', 'onnxruntime-node'], { cwd: folder, env });
   assert.match(spillway(['doctor'], 0).stdout, /^ok +engine +native/m);
   // Two of the samples are broken on purpose: exit code 1.
-  const ran = spillway(['run', 'photos'], 1);
+  const ran = spillway(['run', 'photos', '--workload', 'photos'], 1);
   assert.equal(ran.stdout.trim().split('\n').length, 11);
   assert.match(ran.stderr, /9 ok, 2 failed.*\n.*\nengine native on cpu; native addon/);
   const hasSqlite =
     run(node, ['-p', 'Boolean(process.getBuiltinModule("node:sqlite"))']).stdout.trim() === 'true';
-  if (hasSqlite) assert.match(spillway(['run', 'photos'], 1).stderr, /11 from the store/);
+  if (hasSqlite)
+    assert.match(spillway(['run', 'photos', '--workload', 'photos'], 1).stderr, /11 from the store/);
   else {
     assert.match(ran.stderr, /^spillway: no results are kept: .*npm install better-sqlite3@12/m);
     assert.match(
-      spillway(['run', 'photos', '--cache', 'kept'], 2).stderr,
+      spillway(['run', 'photos', '--workload', 'photos', '--cache', 'kept'], 2).stderr,
       /ERR_MISSING_DEPENDENCY.*better-sqlite3@12/,
     );
   }

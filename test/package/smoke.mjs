@@ -1,9 +1,7 @@
 // Run inside a folder where the package was installed without its optional peers: what must work there.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import * as spillway from 'spillway';
-
-const { detectDevice, nativeReport, scan } = spillway;
+import { ByteCache, detectDevice, nativeReport, openChunks, readFiles, scan } from 'spillway';
 
 const { loaded, reason } = nativeReport();
 assert.equal(loaded, true, reason);
@@ -13,22 +11,17 @@ const paths = [];
 for await (const batch of scan('samples', { stat: true })) for (const file of batch) paths.push(file.path);
 assert.equal(paths.length, 2);
 
-if (spillway.openChunks) {
-  let bytes = 0;
-  for await (const chunk of spillway.openChunks('samples/a.txt', { chunkBytes: '64KB' }))
-    bytes += chunk.bytes.length;
-  assert.equal(bytes, 3);
-}
-if (spillway.readFiles) {
-  let files = 0;
-  for await (const group of spillway.readFiles(paths)) files += group.length;
-  assert.equal(files, 2);
-}
-if (spillway.ByteCache) {
-  const cache = new spillway.ByteCache({ name: 'smoke', maxBytes: '1MB' });
-  cache.set('key', Buffer.from('value'));
-  assert.equal(String(cache.get('key')), 'value');
-}
+let bytes = 0;
+for await (const chunk of openChunks('samples/a.txt', { chunkBytes: '64KB' })) bytes += chunk.bytes.length;
+assert.equal(bytes, 3);
+let read = 0;
+for await (const group of readFiles(paths)) read += group.length;
+assert.equal(read, 2);
+
+const cache = new ByteCache({ name: 'smoke', maxBytes: '1MB' });
+cache.set('key', Buffer.from('value'));
+assert.deepEqual(cache.get('key'), new Uint8Array(Buffer.from('value')));
+
 assert.equal(typeof detectDevice().device, 'string');
 
 // Where this Node can require an ES module, both ways lead to the same one.
