@@ -228,11 +228,13 @@ describe('a byte cache', () => {
     );
   });
 
+  // Only the addon's cache is one for all threads: the JavaScript path refuses a named cache in a worker.
   it.runIf(overNative)('shows the same content to four workers that all change it', async () => {
     const operations = await workTogether(4, 2, 4_000_000);
     for (const count of operations) expect(count).toBeGreaterThan(100);
   });
 
+  // Minutes long, so only when asked for: SPILLWAY_CACHE_MINUTES.
   it.runIf(MINUTES > 0)(
     'agrees with a Map for long',
     () => {

@@ -23,6 +23,7 @@ function inWorker(body: string, workerData: unknown): Promise<unknown> {
   });
 }
 
+// Sharing between threads is the addon's alone; what the JavaScript path does instead has its own test below.
 describe('a named cache in worker threads', () => {
   it.runIf(overNative)('is the same cache', async () => {
     const name = freshName();

@@ -7,6 +7,7 @@ import { measureDecode } from '../../scripts/measure-decoders/measure.mjs';
 import { type DecoderTraits, decoderCost } from '../../src/extract/decoder-cost.js';
 import { rowsAtOnce } from '../../src/extract/tiff.js';
 
+// The peak is read from /proc.
 describe.runIf(process.platform === 'linux')('what decoding really takes', () => {
   let folder: string;
   beforeAll(() => {
