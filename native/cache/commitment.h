@@ -26,6 +26,8 @@ class Commitment {
   void set_limit(int64_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
 
  private:
+  bool Commit(int64_t charge);
+
   const AccountId account_;
   const bool from_heap_;
   std::atomic<int64_t> limit_;
