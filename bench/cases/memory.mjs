@@ -12,7 +12,8 @@ import { bareNodeMB, residentMB } from '../harness/memory.mjs';
 /** Opens what there is, and waits until it is quiet. */
 async function openEveryPart() {
   const { ByteCache, Spillway } = await import('../../dist/index.js');
-  await import('sharp'); // what the photos workload decodes with
+  const { loadSharp } = await import('../../dist/extract/sharp.js');
+  await loadSharp(); // what the photos workload decodes with, as it loads it
   const cacheDir = scratchFolder('idle');
   const spillway = await Spillway.open({ cacheDir });
   const cache = new ByteCache({ maxBytes: '64MB' });

@@ -4,6 +4,7 @@
 #include "binding/arguments.h"
 #include "binding/parts.h"
 #include "core/cpu.h"
+#include "memory/library_pages.h"
 
 namespace spillway {
 namespace {
@@ -39,6 +40,11 @@ void LimitArenas(const Napi::CallbackInfo&) {
 #endif
 }
 
+// dropLibraryPages(prefix)
+void DropPages(const Napi::CallbackInfo& info) {
+  DropLibraryPages(StringArgument(info, 0, "the beginning of a library's file name").c_str());
+}
+
 void Stop(const Napi::CallbackInfo& info) { Environment::Of(info.Env()).Stop(); }
 
 }  // namespace
@@ -48,6 +54,7 @@ void RegisterCore(Napi::Env env, Napi::Object exports) {
   exports["cores"] = Napi::Function::New(env, Cores, "cores");
   exports["trim"] = Napi::Function::New(env, Trim, "trim");
   exports["limitArenas"] = Napi::Function::New(env, LimitArenas, "limitArenas");
+  exports["dropLibraryPages"] = Napi::Function::New(env, DropPages, "dropLibraryPages");
   exports["stop"] = Napi::Function::New(env, Stop, "stop");
 }
 

@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "infer/library.h"
+#include "memory/library_pages.h"
+#include "memory/trim.h"
 
 namespace spillway {
 namespace {
@@ -177,6 +179,9 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   if (!status.ok() && scope.refused) return RefusedStatus("loading the graph", scope.account, scope.refused);
   RETURN_IF_FAILED(status);
   RETURN_IF_FAILED(self->Describe());
+  // What loading touched and freed, and running does not need.
+  DropLibraryPages("libonnxruntime.so");
+  TrimHeapSoon();
   *out = std::move(self);
   return Status::Ok();
 }

@@ -1,6 +1,7 @@
 // A cache on disk that several processes may share: SQLite for the index and small values, files for large ones.
 import * as v from 'valibot';
 import type { CacheKey } from '../contract/index.js';
+import { native } from '../native/load.js';
 import { type Duration, parseDuration } from '../util/durations.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
 import { parseOptions, signalSchema } from '../util/options.js';
@@ -137,6 +138,7 @@ export class DiskCache implements AsyncDisposable {
     try {
       const { databaseFile } = folder;
       const driver = await thread.call('open', { databaseFile, maxBytes: maxBytes ?? null });
+      native().dropLibraryPages?.('better_sqlite3');
       return new DiskCache(folder, thread, driver, { maxBytes, ttl, queueBytes, maxDelay });
     } catch (error) {
       await thread.terminate();

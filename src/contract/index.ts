@@ -37,6 +37,11 @@ export interface NativeSide {
   trim?(): Promise<void>;
   /** Bounds how many arenas the C heap keeps free pages in. Present where `trim` is a capability. */
   limitArenas?(): void;
+  /**
+   * Gives back the resident code and constants of the libraries whose file name starts with `prefix`; what is used of
+   * them is read again from the page cache. Present where `trim` is a capability.
+   */
+  dropLibraryPages?(prefix: string): void;
   /** Ends all work in flight of this environment and waits for it; called before the process exits. */
   stop(): void;
 }

@@ -1,5 +1,4 @@
 // What a file is by its content, not by its name.
-import { fileTypeFromBuffer } from 'file-type';
 
 export interface FileType {
   /** Media type, such as `image/jpeg`; `application/octet-stream` where the content is not recognised. */
@@ -23,12 +22,16 @@ const SIGNATURES: readonly (readonly [start: string, mime: string, extension: st
   ['CDF\x05', 'application/x-netcdf', 'nc'],
 ];
 
+let library: Promise<typeof import('file-type')> | undefined;
+
 /** The type of a file that starts with `head`; an empty one is `application/x-empty`. */
 export async function fileTypeOf(head: Uint8Array): Promise<FileType> {
   if (head.length === 0) return { mime: 'application/x-empty' };
   const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 64)).toString('latin1');
   const ours = SIGNATURES.find(([signature]) => start.startsWith(signature));
   if (ours) return { mime: ours[1], extension: ours[2] };
+  library ??= import('file-type');
+  const { fileTypeFromBuffer } = await library;
   const found = await fileTypeFromBuffer(head.subarray(0, HEAD_BYTES));
   return found ? { mime: found.mime, extension: found.ext } : { mime: 'application/octet-stream' };
 }

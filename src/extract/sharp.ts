@@ -1,6 +1,7 @@
 // The only place that loads sharp, an optional peer, and sets it up for this process.
 
 import type sharp from 'sharp';
+import { native } from '../native/load.js';
 import { missingDependency } from '../util/errors.js';
 
 export type Sharp = typeof sharp;
@@ -17,6 +18,7 @@ export function loadSharp(): Promise<Sharp> {
     ({ default: sharp }) => {
       sharp.cache(false);
       sharp.concurrency(1);
+      native().dropLibraryPages?.('libvips');
       return sharp;
     },
     (cause: unknown) => {
