@@ -20,13 +20,17 @@ export type {
   TensorType,
   ValueInfo,
 } from './contract/index.js';
+export type { PressureLevel } from './memory/levels.js';
+export { MemoryManager } from './memory/manager.js';
+export type { BudgetChoice, MemoryPreset } from './memory/presets.js';
 export {
-  MemoryManager,
-  type MemoryOptions,
-  type MemorySnapshot,
-  type PressureLevel,
-} from './memory/manager.js';
+  getPressureMonitor,
+  type PressureMonitor,
+  type PressureSummary,
+  type PressureTrend,
+} from './memory/pressure-monitor.js';
 export { Reservation } from './memory/reservation.js';
+export type { MemorySnapshot } from './memory/snapshot.js';
 export { detectDevice } from './models/detect.js';
 export type { Model } from './models/model.js';
 export { ModelCache } from './models/model-cache.js';

@@ -1,9 +1,12 @@
 // The way of a file: look up, read and prepare, wait for its batch, keep, emit.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { allowedAt } from '../memory/levels.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { StoredValue } from '../results/value.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
-import { codeOf, messageOf } from '../util/errors.js';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { formatSize } from '../util/sizes.js';
 import { type Taken, takeIn } from './intake.js';
 import type { Journal, Known } from './journal.js';
 import { entryOf, failureOf, successOf } from './result.js';
@@ -43,12 +46,19 @@ const FATAL: ReadonlySet<string> = new Set([
 /** Files whose results are looked up at once: SQLite answers 256 at 5 µs each, one by one at 54 µs. */
 const LOOKUP = 256;
 
+const REST_MS = 50;
+
+/** So many files in a row that would fit the budget and do not fit now: nothing moves any more. */
+const REFUSED_IN_A_ROW = 16;
+
 /** Carries the files of one run from the source to `emit`. */
 export class Flow {
   readonly #parts: FlowParts;
   readonly #tasks = new Channel<Task>(2 * LOOKUP);
   readonly #finishing = new Set<Promise<void>>();
   #ready: Promise<void> | undefined;
+  /** Files refused for memory since one was not. */
+  #refused = 0;
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
@@ -59,7 +69,7 @@ export class Flow {
     const { signal, workers } = this.#parts;
     const drop = () => this.#tasks.clear();
     signal.addEventListener('abort', drop, { once: true });
-    const all = [this.#lookUpAll(), ...Array.from({ length: workers }, () => this.#prepareAll())];
+    const all = [this.#lookUpAll(), ...Array.from({ length: workers }, (_, worker) => this.#prepareAll(worker))];
     await Promise.all(all.map((each) => each.catch(this.#parts.stop)));
     await Promise.all(this.#finishing);
     signal.removeEventListener('abort', drop);
@@ -104,9 +114,11 @@ export class Flow {
     }
   }
 
-  async #prepareAll(): Promise<void> {
+  /** `worker`: its number; the higher ones rest while memory is short. */
+  async #prepareAll(worker: number): Promise<void> {
     const { workload, signal } = this.#parts;
     for (;;) {
+      await this.#turnOf(worker);
       const task = await this.#tasks.shift();
       if (!task || signal.aborted) return;
       this.#ready ??= workload.ready?.() ?? Promise.resolve();
@@ -114,6 +126,12 @@ export class Flow {
       await this.#prepare(task);
       while (this.#finishing.size >= workload.pending) await Promise.race(this.#finishing);
     }
+  }
+
+  async #turnOf(worker: number): Promise<void> {
+    const { memory, workers } = this.#parts;
+    // Nobody tells when the tasks end while resting, so it is looked at with the level.
+    while (!this.#tasks.ended && worker >= allowedAt(memory.level, workers)) await sleep(REST_MS);
   }
 
   async #prepare({ file, known }: Task): Promise<void> {
@@ -152,6 +170,7 @@ export class Flow {
   }
 
   async #emitOutcome(file: FileEntry, outcome: KeptOutcome, cached: boolean): Promise<void> {
+    if (!cached) this.#refused = 0;
     this.#parts.workload.observe(file.path, outcome);
     await this.#emit(successOf(file, outcome, cached));
   }
@@ -162,9 +181,24 @@ export class Flow {
     if (signal.aborted) return;
     const code = codeOf(error);
     if (code === undefined || FATAL.has(code)) return stop(error);
+    this.#judge(code);
     const failure = { code, message: messageOf(error) };
     if (evidence) await journal.keepFailure(evidence, failure);
     await this.#emit(failureOf(file, failure, false));
+  }
+
+  /** Memory that others took does not come back by waiting: the run ends, and what is stored is where it goes on. */
+  #judge(code: string): void {
+    const { memory, workload, stop } = this.#parts;
+    this.#refused = code === 'ERR_BUDGET_EXCEEDED' ? this.#refused + 1 : 0;
+    if (this.#refused < REFUSED_IN_A_ROW || memory.snapshot().level === 'NORMAL') return;
+    const { unmanaged, budget } = memory.snapshot();
+    stop(
+      new SpillwayError(
+        'ERR_OUT_OF_MEMORY',
+        `${this.#refused} files in a row found no room: ${formatSize(unmanaged)} of the budget of ${formatSize(budget)} are used by what is not ours to free, and ${formatSize(workload.leastBytes)} are needed; run the same command again to go on`,
+      ),
+    );
   }
 
   async #emit(result: Result): Promise<void> {

@@ -1,6 +1,7 @@
 // Counts a run while it goes on: progress, rate, time left, memory and how late the event loop was.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { MemoryManager, PressureLevel } from '../memory/manager.js';
+import type { PressureLevel } from '../memory/levels.js';
+import type { MemoryManager } from '../memory/manager.js';
 import type { Result } from './workload.js';
 
 /** A run so far. Bytes are those of the files done; `etaSeconds` is undefined until the total is known. */
