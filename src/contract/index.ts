@@ -24,6 +24,7 @@ export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim' | 'shared-cache'
 export interface NativeSide {
   readonly capabilities: readonly Capability[];
   readonly ledger: Ledger;
+  readonly governor: Governor;
   readonly infer?: Inference;
   readonly gpu?: Gpu;
   /** Cores this process may really use: the lesser of its affinity and its CPU quota, at least 1. */
