@@ -1,4 +1,5 @@
 // The addon's own life: error class, cores, trimming, stop.
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -59,6 +60,8 @@ void ReplaceProcess(const Napi::CallbackInfo& info) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
+  // Node marks the standard streams to be closed, so that its children do not get them by accident.
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) fcntl(stream, F_SETFD, 0);
   execv(file.c_str(), pointers.data());
   Environment::Of(info.Env()).Throw(Status::System(errno, "cannot start " + file));
 }

@@ -15,7 +15,10 @@ const DONE = 'SPILLWAY_HEAP_FITTED';
 /** Flags for a heap beside a budget of so many bytes. */
 export function heapFlags(budgetBytes: number): string[] {
   const heap = Math.max(LEAST_HEAP_MB, Math.floor((budgetBytes * HEAP_SHARE) / MB));
-  const semiSpace = Math.min(MOST_SEMI_SPACE_MB, Math.max(1, Math.floor((budgetBytes * SEMI_SPACE_SHARE) / MB)));
+  const semiSpace = Math.min(
+    MOST_SEMI_SPACE_MB,
+    Math.max(1, Math.floor((budgetBytes * SEMI_SPACE_SHARE) / MB)),
+  );
   return [`--max-old-space-size=${heap}`, `--max-semi-space-size=${semiSpace}`];
 }
 

@@ -14,10 +14,16 @@ import { type MemorySnapshot, snapshotOf } from './snapshot.js';
 interface Waiter extends Waiting {
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (reason: unknown) => void;
+  /** Times that memory was given back for it. */
+  reliefs: number;
 }
 
 /** Native memory changes without telling JavaScript: while someone waits it is measured this often. */
 const RECHECK_MS = 20;
+/** What a collection frees is freed by other threads, soon after: one trim comes too early for some of it. */
+const RELIEFS = 4;
+/** Their code and constants are read again from the page cache where they are needed. */
+const LIBRARIES = ['libvips', 'libonnxruntime.so'];
 /** A full collection stops this thread, so not more often than this. */
 const COLLECT_MS = 1000;
 
@@ -34,9 +40,8 @@ export class MemoryManager implements Disposable {
   readonly #spillers = new Set<(bytes: number) => void>();
   readonly #queue = new FairQueue<Waiter>();
   #live = 0;
-  #trimming: Promise<void> | undefined;
-  /** When the last trim that has ended began. */
-  #trimmedAt = Number.NEGATIVE_INFINITY;
+  #relieving: Promise<void> | undefined;
+  #relievedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -107,8 +112,14 @@ export class MemoryManager implements Disposable {
           signal?.removeEventListener('abort', onAbort);
           settle(value);
         };
-      const since = performance.now();
-      const waiter: Waiter = { stage, bytes, since, resolve: settling(resolve), reject: settling(reject) };
+      const waiter: Waiter = {
+        stage,
+        bytes,
+        since: performance.now(),
+        resolve: settling(resolve),
+        reject: settling(reject),
+        reliefs: 0,
+      };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(waiter);
       this.#serve();
@@ -208,9 +219,8 @@ export class MemoryManager implements Disposable {
       const [first] = candidates;
       if (!first) return;
       if (candidates.some((waiter) => this.#give(waiter))) continue;
-      const trimmed = this.#trimmedAt > first.since;
-      if (this.#live > 0 || !trimmed) {
-        if (!trimmed) this.#trim();
+      if (this.#live > 0 || first.reliefs < RELIEFS) {
+        if (first.reliefs === 0 || this.#live === 0) this.#relieve(first);
         this.#timer = setTimeout(() => this.#serve(), RECHECK_MS);
         return;
       }
@@ -229,18 +239,19 @@ export class MemoryManager implements Disposable {
 
   #onEvent({ kind, level, bytes }: PressureEvent): void {
     if (kind === 'spill') for (const spill of this.#spillers) spill(bytes);
-    if (level >= HIGH && performance.now() - this.#trimmedAt > COLLECT_MS) this.#trim();
+    if (level >= HIGH && performance.now() - this.#relievedAt > COLLECT_MS) this.#relieve();
     this.#serve();
   }
 
-  /** Collects garbage, whose buffers hold memory, and returns free pages of the heap. */
-  #trim(): void {
-    if (this.#trimming || this.#closed) return;
-    const since = performance.now();
+  /** Collects garbage, whose buffers hold memory, and returns free pages of the heap and pages of libraries. */
+  #relieve(waiter?: Waiter): void {
+    if (this.#relieving || this.#closed) return;
+    this.#relievedAt = performance.now();
     collectGarbage();
-    this.#trimming = (native().trim?.() ?? Promise.resolve()).then(() => {
-      this.#trimmedAt = since;
-      this.#trimming = undefined;
+    this.#relieving = (native().trim?.() ?? Promise.resolve()).then(() => {
+      for (const library of LIBRARIES) native().dropLibraryPages?.(library);
+      if (waiter) waiter.reliefs++;
+      this.#relieving = undefined;
       this.#serve();
     });
   }

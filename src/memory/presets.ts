@@ -61,5 +61,9 @@ export function budgetBounds({ budget, preset }: BudgetChoice, limit: number): B
     return { residentBytes, limitShare: 1, reason: `a budget of ${formatSize(residentBytes)}` };
   }
   const limitShare = parseSizeOrShare(chosen, 1e15, 'budget') / 1e15;
-  return { residentBytes: Number.POSITIVE_INFINITY, limitShare, reason: `a budget of ${chosen} of the limit` };
+  return {
+    residentBytes: Number.POSITIVE_INFINITY,
+    limitShare,
+    reason: `a budget of ${chosen} of the limit`,
+  };
 }

@@ -69,7 +69,10 @@ export class Flow {
     const { signal, workers } = this.#parts;
     const drop = () => this.#tasks.clear();
     signal.addEventListener('abort', drop, { once: true });
-    const all = [this.#lookUpAll(), ...Array.from({ length: workers }, (_, worker) => this.#prepareAll(worker))];
+    const all = [
+      this.#lookUpAll(),
+      ...Array.from({ length: workers }, (_, worker) => this.#prepareAll(worker)),
+    ];
     await Promise.all(all.map((each) => each.catch(this.#parts.stop)));
     await Promise.all(this.#finishing);
     signal.removeEventListener('abort', drop);
