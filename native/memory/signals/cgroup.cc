@@ -1,7 +1,5 @@
 #include "memory/signals/cgroup.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "core/status.h"
@@ -37,7 +35,6 @@ Cgroups::Cgroups(const std::string& proc, std::string root)
 
 // A line is "hierarchy:controllers:path"; version 2 names no controllers.
 void Cgroups::Resolve(std::string_view membership) {
-  membership_ = membership;
   groups_.clear();
   for (size_t at = 0; at < membership.size();) {
     const size_t end = std::min(membership.find('\n', at), membership.size());
@@ -102,17 +99,9 @@ bool Cgroups::Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<Memory
 }
 
 bool Cgroups::Refresh(ReadBuffer& buffer) {
-  const std::string_view membership = membership_file_.Read(buffer);
-  if (membership == membership_ && AllThere()) return false;
   const std::string before = Describe();
-  Resolve(membership);
+  Resolve(membership_file_.Read(buffer));
   return Describe() != before;
-}
-
-bool Cgroups::AllThere() const {
-  return std::all_of(groups_.begin(), groups_.end(), [](const Group& group) {
-    return group.limit.error() == 0 && access(group.limit.path().c_str(), F_OK) == 0;
-  });
 }
 
 std::string Cgroups::Describe() const {

@@ -9,7 +9,7 @@ namespace spillway {
 namespace {
 
 constexpr int64_t kMachineEveryMs = 50;      // a read costs 5 µs, and a tighter limit mostly binds first
-constexpr int64_t kGroupsEveryMs = 1000;     // a process is rarely moved,
+constexpr int64_t kGroupsEveryMs = 1000;     // a process is rarely moved, and looking costs some 30 µs,
 constexpr int64_t kLostGroupsEveryMs = 100;  // but a group that has gone is noticed by the next read
 
 }  // namespace
@@ -57,7 +57,7 @@ void Signals::Observe(double share, Observation* observation) {
   observation->working_set = nearest->working_set;
   observation->limit_headroom = nearest->bytes - spared - nearest->working_set;
   observation->source = *nearest->source;
-  machine_nearest_ = machine_limit_ && nearest->source == machine_limit_->source;
+  machine_nearest_ = !machine_limit_ || nearest->source == machine_limit_->source;
 }
 
 void Signals::LookForGroups() {
@@ -65,6 +65,7 @@ void Signals::LookForGroups() {
   if (now - groups_found_ms_ < (groups_complete_ ? kGroupsEveryMs : kLostGroupsEveryMs)) return;
   groups_found_ms_ = now;
   if (!groups_.Refresh(buffer_)) return;
+  groups_complete_ = true;
   stalls_ = Stalls(proc_, groups_.UnifiedFolder());
   changes_.push_back("the memory cgroups of this process changed: " + groups_.Describe() + " from now on");
 }
@@ -77,6 +78,8 @@ void Signals::ReadLimits(const Observation& observation) {
   if (groups_complete_ && !complete)
     changes_.push_back("a memory cgroup cannot be read any more: " + groups_.Describe() +
                        " is looked for again");
+  if (!groups_complete_ && complete)
+    changes_.push_back("every memory cgroup can be read again: " + groups_.Describe());
   groups_complete_ = complete;
   if (machine_limit_) limits_.push_back(*machine_limit_);
   if (limits_.empty())
