@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   spillway::Environment::Open(env);
   spillway::RegisterCache(env, exports);
   spillway::RegisterCore(env, exports);
+  spillway::RegisterGovernor(env, exports);
   spillway::RegisterInfer(env, exports);
   spillway::RegisterLedger(env, exports);
   spillway::RegisterRead(env, exports);

@@ -11,7 +11,7 @@ Environment& Environment::Open(Napi::Env env) {
   env.SetInstanceData(self);  // deletes it after the cleanup hooks have run
   Napi::String name = Napi::String::New(env, "spillway");
   // Before the cleanup hook: hooks run in reverse order, so the function still exists when ours runs.
-  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, self, OnFinished,
+  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, self, OnWake,
                                   &self->wake_);
   napi_unref_threadsafe_function(env, self->wake_);
   napi_add_env_cleanup_hook(env, OnCleanup, self);
@@ -70,8 +70,15 @@ void Environment::Finish(Task* task) {
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
-void Environment::OnFinished(napi_env env, napi_value, void* self, void*) {
-  if (env) static_cast<Environment*>(self)->SettleFinished();
+void Environment::Wake() {
+  std::lock_guard lock(mutex_);
+  if (!stopped_) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Environment::OnWake(napi_env env, napi_value, void* self, void*) {
+  if (!env) return;
+  static_cast<Environment*>(self)->SettleFinished();
+  static_cast<Environment*>(self)->pressure.Deliver();
 }
 
 void Environment::SettleFinished() {
@@ -101,6 +108,7 @@ void Environment::Stop() {
   stopped_ = true;
   const std::vector<Task*> executing = executing_;
   lock.unlock();
+  pressure.End();
   // Not under the lock, for it may lead to Finish. They live on in `pending_`, which is this thread's.
   for (Task* task : executing) task->Cancel();
   lock.lock();

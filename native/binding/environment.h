@@ -16,6 +16,7 @@
 
 #include "binding/background.h"
 #include "binding/lease_set.h"
+#include "binding/pressure_link.h"
 #include "binding/task.h"
 
 namespace spillway {
@@ -35,6 +36,10 @@ class Environment {
   Napi::Value Await(std::unique_ptr<Task> task);
   void Finish(Task* task);
 
+  // Has what is waiting for the JavaScript thread handled there, from any thread; nothing happens once
+  // stopped.
+  void Wake();
+
   // Refuses new tasks, cancels those in flight and waits for them. Harmless when repeated.
   void Stop();
 
@@ -49,6 +54,9 @@ class Environment {
   // Leases on cached values; ended with the environment at the latest.
   LeaseSet leases;
 
+  // Its events of the governor, and the plan where it made that.
+  PressureLink pressure{*this};
+
   // Per-environment constructors, kept here so that they die with the environment.
   Napi::FunctionReference chunk_reader_class, group_reader_class, scanner_class, session_class;
 
@@ -60,7 +68,7 @@ class Environment {
 
   explicit Environment(Napi::Env env) : env_(env) {}
   static void OnCleanup(void* self);
-  static void OnFinished(napi_env env, napi_value, void* self, void*);
+  static void OnWake(napi_env env, napi_value, void* self, void*);
   bool Adopt(std::unique_ptr<Task> task, napi_value* promise);
   void SettleFinished();
 

@@ -7,6 +7,7 @@ namespace spillway {
 
 void RegisterCache(Napi::Env env, Napi::Object exports);
 void RegisterCore(Napi::Env env, Napi::Object exports);
+void RegisterGovernor(Napi::Env env, Napi::Object exports);
 void RegisterInfer(Napi::Env env, Napi::Object exports);
 void RegisterLedger(Napi::Env env, Napi::Object exports);
 void RegisterRead(Napi::Env env, Napi::Object exports);

@@ -30,7 +30,7 @@ void* Commitment::Take(size_t bytes) {
   const size_t rounded = RoundUp(bytes);
   const auto charge = static_cast<int64_t>(rounded);
   if (!Commit(charge)) return nullptr;
-  if (Ledger::Global().Charge(account_, charge)) {
+  if (Ledger::Global().Charge(account_, charge, ChargeKind::kStorage)) {
     void* memory = from_heap_ ? std::aligned_alloc(kHeapGranule, rounded) : Arena::Global().Take(rounded);
     if (memory && from_heap_) std::memset(memory, 0, rounded);
     if (memory) return memory;

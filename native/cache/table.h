@@ -74,6 +74,7 @@ class CacheTable : public std::enable_shared_from_this<CacheTable> {
   // Removes what has expired and gives slabs without entries back.
   void Expire();
   Stats Read();
+  int64_t committed() const { return commitment_.committed(); }
   template <typename Visit>
   void ForEachKey(Visit visit) {
     for (auto& shard : shards_) {

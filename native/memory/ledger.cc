@@ -1,5 +1,7 @@
 #include "memory/ledger.h"
 
+#include <algorithm>
+
 #include "core/never_destroyed.h"
 
 namespace spillway {
@@ -9,6 +11,15 @@ void RaiseTo(std::atomic<int64_t>& peak, int64_t value) {
   int64_t seen = peak.load(std::memory_order_relaxed);
   while (value > seen && !peak.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
   }
+}
+
+// Never above the limit, not even for a moment: another charge may be counted meanwhile.
+bool RaiseWithin(std::atomic<int64_t>& held, int64_t bytes, int64_t limit) {
+  int64_t seen = held.load(std::memory_order_relaxed);
+  do
+    if (seen + bytes > limit) return false;
+  while (!held.compare_exchange_weak(seen, seen + bytes, std::memory_order_relaxed));
+  return true;
 }
 
 }  // namespace
@@ -32,15 +43,25 @@ AccountId Ledger::Account(std::string_view name, AccountId parent) {
   return count;
 }
 
+int64_t Ledger::Ceiling(AccountId id, ChargeKind kind) const {
+  const int64_t limit = entries_[id].limit.load(std::memory_order_relaxed);
+  return kind == ChargeKind::kStorage && id == kHostAccount ? std::min(limit, StorageCeiling()) : limit;
+}
+
+bool Ledger::Fits(AccountId id, int64_t bytes, ChargeKind kind) const {
+  for (AccountId at = id; at >= 0; at = entries_[at].parent)
+    if (entries_[at].held.load(std::memory_order_relaxed) + bytes > Ceiling(at, kind)) return false;
+  return true;
+}
+
 bool Ledger::Charge(AccountId id, int64_t bytes, ChargeKind kind) {
+  if (!Fits(id, bytes, kind)) return false;
   for (AccountId at = id; at >= 0; at = entries_[at].parent) {
-    Entry& entry = entries_[at];
-    int64_t held = entry.held.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    if (held <= entry.limit.load(std::memory_order_relaxed)) continue;
-    for (AccountId back = id;; back = entries_[back].parent) {
+    if (RaiseWithin(entries_[at].held, bytes, Ceiling(at, kind))) continue;
+    // Somebody took the last bytes since they were counted.
+    for (AccountId back = id; back != at; back = entries_[back].parent)
       entries_[back].held.fetch_sub(bytes, std::memory_order_relaxed);
-      if (back == at) return false;
-    }
+    return false;
   }
   Book(entries_[id], bytes, kind);
   return true;
@@ -60,8 +81,9 @@ void Ledger::Credit(AccountId id, int64_t bytes, ChargeKind kind) {
 
 // Raised for the host too, whose own figures would otherwise never show the peak of the sum.
 void Ledger::Book(Entry& entry, int64_t bytes, ChargeKind kind) {
-  auto& column = kind == ChargeKind::kExact ? entry.bytes : entry.reserved;
+  auto& column = kind == ChargeKind::kEstimated ? entry.reserved : entry.bytes;
   column.fetch_add(bytes, std::memory_order_relaxed);
+  if (kind == ChargeKind::kEstimated) estimated_.fetch_add(bytes, std::memory_order_relaxed);
   RaiseTo(entry.peak,
           entry.bytes.load(std::memory_order_relaxed) + entry.reserved.load(std::memory_order_relaxed));
   Entry& host = entries_[kHostAccount];

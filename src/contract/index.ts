@@ -1,4 +1,5 @@
 import type { ByteTable, CachePlan } from './cache.js';
+import type { Governor } from './governor.js';
 import type { Gpu } from './gpu.js';
 import type { Inference } from './infer.js';
 import type { Ledger } from './ledger.js';
@@ -6,6 +7,7 @@ import type { ChunkPlan, ChunkReader, GroupPlan, GroupReader } from './read.js';
 import type { Scanner, ScanPlan } from './scan.js';
 
 export * from './cache.js';
+export * from './governor.js';
 export * from './gpu.js';
 export * from './infer.js';
 export * from './ledger.js';
@@ -16,12 +18,13 @@ export * from './scan.js';
  * What only the addon can do. An implementation lists what it offers; asking for the rest throws
  * `ERR_NATIVE_UNAVAILABLE`.
  */
-export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim' | 'shared-cache';
+export type Capability = 'raw-names' | 'infer' | 'gpu' | 'trim' | 'shared-cache' | 'governor';
 
 /** The native side of spillway: fulfilled by the addon, and by `src/fallback` as far as JavaScript can. */
 export interface NativeSide {
   readonly capabilities: readonly Capability[];
   readonly ledger: Ledger;
+  readonly governor: Governor;
   readonly infer?: Inference;
   readonly gpu?: Gpu;
   /** Cores this process may really use: the lesser of its affinity and its CPU quota, at least 1. */

@@ -1,7 +1,9 @@
 // Byte caches in JavaScript, over lru-cache: the same contract as native/cache, for one thread.
 import { LRUCache } from 'lru-cache';
-import type { AccountId, ByteTable, CacheKey, CachePlan, CacheStats, Ledger } from '../contract/index.js';
+import type { AccountId, ByteTable, CacheKey, CachePlan, CacheStats } from '../contract/index.js';
 import { SpillwayError } from '../util/errors.js';
+import type { TimedGovernor } from './governor.js';
+import type { StorageLedger } from './ledger.js';
 
 /** What an entry costs beside its key and value: its places in lru-cache, a Uint8Array, an ArrayBuffer. */
 const ENTRY_OVERHEAD = 320;
@@ -19,16 +21,21 @@ interface Entry {
   listed: boolean;
 }
 
-/** Opens byte caches that charge `ledger`: caches of one name are one cache. */
-export function createCaches(ledger: Ledger): (plan: CachePlan) => ByteTable {
+/** Opens byte caches that charge `ledger`, and shrink for the governor: caches of one name are one cache. */
+export function createCaches(ledger: StorageLedger, governor: TimedGovernor): (plan: CachePlan) => ByteTable {
   const named = new Map<string, { plan: CachePlan; table: ByteTable }>();
+  const all = new Set<WeakRef<Table>>();
+  governor.addReclaimable((bytes) => shrinkAll(all, bytes));
+  const create = (plan: CachePlan, account: string): Table => {
+    const table = new Table(plan, ledger, ledger.account(account, 0));
+    for (const each of all) if (!each.deref()) all.delete(each);
+    all.add(new WeakRef(table));
+    return table;
+  };
   return (plan) => {
     const { name } = plan;
-    if (name === '') return new Table(plan, ledger, ledger.account('cache', 0));
-    const found = named.get(name) ?? {
-      plan,
-      table: new Table(plan, ledger, ledger.account(`cache:${name}`, 0)),
-    };
+    if (name === '') return create(plan, 'cache');
+    const found = named.get(name) ?? { plan, table: create(plan, `cache:${name}`) };
     if (found.plan.maxBytes !== plan.maxBytes || found.plan.ttlMs !== plan.ttlMs)
       throw new SpillwayError(
         'ERR_INVALID_ARGUMENT',
@@ -39,9 +46,19 @@ export function createCaches(ledger: Ledger): (plan: CachePlan) => ByteTable {
   };
 }
 
+/** Each cache gives in proportion to what it holds. */
+function shrinkAll(all: Iterable<WeakRef<Table>>, bytes: number): number {
+  const tables = Array.from(all, (each) => each.deref()).filter((table) => table !== undefined);
+  const total = tables.reduce((sum, table) => sum + table.usedBytes, 0);
+  let freed = 0;
+  for (const table of tables)
+    freed += table.shrink(Math.ceil((bytes * table.usedBytes) / Math.max(1, total)));
+  return freed;
+}
+
 class Table implements ByteTable {
   readonly leaseId = new Uint32Array(1);
-  readonly #ledger: Ledger;
+  readonly #ledger: StorageLedger;
   readonly #account: AccountId;
   readonly #ttlMs: number;
   readonly #now: () => number;
@@ -58,7 +75,7 @@ class Table implements ByteTable {
   #manualNow = 1;
   #purgedAt = 0;
 
-  constructor(plan: CachePlan, ledger: Ledger, account: AccountId) {
+  constructor(plan: CachePlan, ledger: StorageLedger, account: AccountId) {
     this.#ledger = ledger;
     this.#account = account;
     this.#maxBytes = plan.maxBytes;
@@ -150,6 +167,10 @@ class Table implements ByteTable {
     return before - this.#used;
   }
 
+  get usedBytes(): number {
+    return this.#used;
+  }
+
   stats(): CacheStats {
     this.#purge(0);
     return {
@@ -183,7 +204,7 @@ class Table implements ByteTable {
   /** Charges `bytes`, evicting until they fit; pinned entries stay. */
   #makeRoom(bytes: number): boolean {
     if (bytes > this.#maxBytes) return false;
-    while (this.#used + bytes > this.#maxBytes || !this.#ledger.charge(this.#account, bytes))
+    while (this.#used + bytes > this.#maxBytes || !this.#ledger.chargeStorage(this.#account, bytes))
       if (!this.#evict()) return false;
     this.#used += bytes;
     return true;

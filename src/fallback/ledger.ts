@@ -12,11 +12,23 @@ interface Entry {
   peak: number;
 }
 
+/** What only the parts of the JavaScript path itself need of their ledger. */
+export interface StorageLedger extends Ledger {
+  /** Like `charge`, for what is kept only in case it is useful: also refused where the host would pass the ceiling. */
+  chargeStorage(account: AccountId, bytes: number): boolean;
+  setStorageCeiling(bytes: number): void;
+  storageCeiling(): number;
+  /** Estimates of all accounts. */
+  estimated(): number;
+}
+
 const MAX_ACCOUNTS = 1024;
 
 /** A ledger of its own; each worker thread of the JavaScript path has one. */
-export function createLedger(): Ledger {
+export function createLedger(): StorageLedger {
   const entries: Entry[] = [entry('host', -1)];
+  let ceiling = Number.POSITIVE_INFINITY;
+  let estimated = 0;
 
   const at = (id: AccountId): Entry => {
     const found = entries[id];
@@ -34,6 +46,7 @@ export function createLedger(): Ledger {
     for (const each of lineage(id)) each.held += bytes;
     const own = at(id);
     own[column] += bytes;
+    if (column === 'reserved') estimated += bytes;
     own.peak = Math.max(own.peak, own.bytes + own.reserved);
     const host = at(0);
     host.peak = Math.max(host.peak, host.held);
@@ -59,6 +72,12 @@ export function createLedger(): Ledger {
     },
     limit: (id) => at(id).limit,
     charge: (id, bytes) => tryBook(id, bytes, 'bytes'),
+    chargeStorage: (id, bytes) => at(0).held + bytes <= ceiling && tryBook(id, bytes, 'bytes'),
+    setStorageCeiling: (bytes) => {
+      ceiling = bytes;
+    },
+    storageCeiling: () => ceiling,
+    estimated: () => estimated,
     overdraw: (id, bytes) => book(id, bytes, 'bytes'),
     credit: (id, bytes) => book(id, -bytes, 'bytes'),
     reserve: (id, bytes) => tryBook(id, bytes, 'reserved'),

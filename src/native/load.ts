@@ -22,7 +22,14 @@ interface Loaded {
   readonly report: NativeReport;
 }
 
-const ADDON_CAPABILITIES: readonly Capability[] = ['raw-names', 'infer', 'gpu', 'trim', 'shared-cache'];
+const ADDON_CAPABILITIES: readonly Capability[] = [
+  'raw-names',
+  'infer',
+  'gpu',
+  'trim',
+  'shared-cache',
+  'governor',
+];
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 // Two copies of the package in one environment share one native side, and so one ledger.

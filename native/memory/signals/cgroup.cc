@@ -1,0 +1,135 @@
+#include "memory/signals/cgroup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/status.h"
+
+namespace spillway {
+namespace {
+
+constexpr int64_t kNoLimit = INT64_MAX;
+
+int64_t LimitIn(std::string_view text) { return text.substr(0, 3) == "max" ? kNoLimit : NumberIn(text); }
+
+bool NamesMemory(std::string_view controllers) {
+  for (size_t at = 0; at <= controllers.size();) {
+    const size_t end = std::min(controllers.find(',', at), controllers.size());
+    if (controllers.substr(at, end - at) == "memory") return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Cgroups::Cgroups(const std::string& proc, std::string root)
+    : root_(std::move(root)), membership_file_(proc + "/self/cgroup") {
+  ReadBuffer buffer;
+  Resolve(membership_file_.Read(buffer));
+}
+
+// A line is "hierarchy:controllers:path"; version 2 names no controllers.
+void Cgroups::Resolve(std::string_view membership) {
+  membership_ = membership;
+  groups_.clear();
+  for (size_t at = 0; at < membership.size();) {
+    const size_t end = std::min(membership.find('\n', at), membership.size());
+    const std::string_view line = membership.substr(at, end - at);
+    at = end + 1;
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    const std::string_view controllers = line.substr(first + 1, second - first - 1);
+    const std::string inside(line.substr(second + 1));
+    if (controllers.empty())
+      Climb(root_, inside, true);
+    else if (NamesMemory(controllers))
+      Climb(root_ + "/memory", inside, false);
+  }
+}
+
+// Inside a container the path may be that of the host: what is mounted is found further up.
+void Cgroups::Climb(const std::string& top, std::string inside, bool unified) {
+  const size_t before = groups_.size();
+  for (;; inside = ParentOf(inside)) {
+    const bool at_root = inside.size() <= 1;
+    const std::string folder = at_root ? top : top + inside;
+    KeptFile limit(folder + (unified ? "/memory.max" : "/memory.limit_in_bytes"));
+    if (limit.error() == 0)
+      groups_.push_back({folder, unified, false, std::move(limit),
+                         unified ? KeptFile(folder + "/memory.high") : KeptFile(),
+                         KeptFile(folder + (unified ? "/memory.current" : "/memory.usage_in_bytes")),
+                         KeptFile(folder + "/memory.stat")});
+    if (at_root) break;
+  }
+  if (groups_.size() > before) groups_.back().topmost = true;
+}
+
+// In bytes; -1 where it cannot be read. memory.high does not kill, but whoever is above it is stalled for
+// good.
+int64_t Cgroups::LimitOf(Group& group, ReadBuffer& buffer) {
+  int64_t limit = LimitIn(group.limit.Read(buffer));
+  if (limit < 0) return limit;
+  if (group.unified) {
+    const int64_t high = LimitIn(group.high.Read(buffer));
+    return high < 0 ? limit : std::min(limit, high);
+  }
+  if (!group.topmost) return limit;
+  // The groups above are not mounted here, but version 1 tells the least of their limits.
+  const int64_t above = NumberAfter(group.stat.Read(buffer), "hierarchical_memory_limit ");
+  return above < 0 ? limit : std::min(limit, above);
+}
+
+bool Cgroups::Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<MemoryLimit>* limits) {
+  bool complete = true;
+  for (Group& group : groups_) {
+    const int64_t limit = LimitOf(group, buffer);
+    if (limit >= machine_bytes) continue;
+    const int64_t usage = limit < 0 ? -1 : NumberIn(group.usage.Read(buffer));
+    complete = complete && usage >= 0;
+    if (usage < 0) continue;
+    const char* name = group.unified ? "inactive_file " : "total_inactive_file ";
+    const int64_t inactive = NumberAfter(group.stat.Read(buffer), name);
+    limits->push_back({limit, std::max<int64_t>(0, usage - std::max<int64_t>(0, inactive)), &group.folder});
+  }
+  return complete;
+}
+
+bool Cgroups::Refresh(ReadBuffer& buffer) {
+  const std::string_view membership = membership_file_.Read(buffer);
+  if (membership == membership_ && AllThere()) return false;
+  const std::string before = Describe();
+  Resolve(membership);
+  return Describe() != before;
+}
+
+bool Cgroups::AllThere() const {
+  return std::all_of(groups_.begin(), groups_.end(), [](const Group& group) {
+    return group.limit.error() == 0 && access(group.limit.path().c_str(), F_OK) == 0;
+  });
+}
+
+std::string Cgroups::Describe() const {
+  std::string folders;
+  for (const Group& group : groups_)
+    folders += (folders.empty() ? "" : ", ") + ("cgroup v" + std::to_string(group.unified ? 2 : 1)) + " " +
+               group.folder;
+  if (!folders.empty()) return folders;
+  const int error = membership_file_.error();
+  return error == 0 ? "no memory cgroup"
+                    : "no memory cgroup: " + membership_file_.path() + " " + ErrnoName(error);
+}
+
+std::string Cgroups::UnifiedFolder() const {
+  for (const Group& group : groups_)
+    if (group.unified) return group.folder;
+  return "";
+}
+
+}  // namespace spillway

@@ -1,0 +1,51 @@
+// The memory cgroups of this process, from its own up to the root, version 1 and 2.
+//
+// Every limit on the way binds, and all are read again each time: they can be changed while we run. The
+// working set of a group is its usage without inactive page cache, which the kernel drops before it kills
+// anybody.
+#pragma once
+
+#include <vector>
+
+#include "memory/signals/kept_file.h"
+#include "memory/signals/limit.h"
+
+namespace spillway {
+
+class Cgroups {
+ public:
+  // `proc` and `root` stand for /proc and /sys/fs/cgroup.
+  Cgroups(const std::string& proc, std::string root);
+
+  // Appends the limits below `machine_bytes`, the process's own group first. False where a group that was
+  // there cannot be read any more. A limit's source lives until Refresh.
+  bool Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<MemoryLimit>* limits);
+  // Looks again which groups there are: the process may have been moved, a group may have gone. True where
+  // they changed.
+  bool Refresh(ReadBuffer& buffer);
+  // The folders that are read, or why there is none.
+  std::string Describe() const;
+
+  // The folder of the process's own group where that is of version 2, which has pressure figures; else empty.
+  std::string UnifiedFolder() const;
+
+ private:
+  struct Group {
+    std::string folder;
+    bool unified;  // version 2
+    bool topmost;  // nothing above it can be read, though something may be there
+    KeptFile limit, high, usage, stat;
+  };
+
+  void Resolve(std::string_view membership);
+  void Climb(const std::string& top, std::string inside, bool unified);
+  static int64_t LimitOf(Group& group, ReadBuffer& buffer);
+  bool AllThere() const;
+
+  const std::string root_;
+  KeptFile membership_file_;
+  std::string membership_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace spillway

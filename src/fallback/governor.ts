@@ -1,0 +1,244 @@
+// The governor of memory pressure in JavaScript: native/memory/governor on a timer. It samples and frees only while
+// this thread is free, which is why the capability is the addon's. Without /proc it judges by the resident memory that
+// Node measures against the budget, and by the memory of the machine.
+import type {
+  Governor,
+  GovernorPlan,
+  PressureDegree,
+  PressureEvent,
+  PressureReading,
+} from '../contract/index.js';
+import { invalidArgument } from '../util/errors.js';
+import { formatSize } from '../util/sizes.js';
+import { Booking } from './governor-booking.js';
+import type { StorageLedger } from './ledger.js';
+import { MemorySignals } from './memory-signals.js';
+import { bytesToCalm, describePressure, HIGH, nextLevel, requirePlan } from './pressure.js';
+import { History } from './pressure-history.js';
+
+/** Gives about `bytes` back and returns how many were. */
+export type Shrink = (bytes: number) => number;
+
+const SHORTEST_MS = 5;
+const LONGEST_MS = 100;
+const NOTHING_LEFT_MS = 20;
+const LOOKS = 4;
+/** Bytes a millisecond: nobody is expected to allocate faster than 1 GB/s. */
+const FASTEST_GROWTH = 1e6;
+const GAP_MS = 400;
+const SPILL_EVERY_MS = 200;
+const WHOLE: GovernorPlan = {
+  residentBytes: Number.POSITIVE_INFINITY,
+  limitShare: 1,
+  proc: '/proc',
+  cgroup: '/sys/fs/cgroup',
+};
+
+/** The governor of one thread, and where its caches register what they can give. */
+export class TimedGovernor implements Governor {
+  readonly #ledger: StorageLedger;
+  readonly #booking: Booking;
+  readonly #shrinks: Shrink[] = [];
+  readonly #history = new History();
+  readonly #figures = { samples: 0, periodMs: 0, evictions: 0, freedBytes: 0, trims: 0, spills: 0 };
+  #signals: MemorySignals | undefined;
+  #plan: GovernorPlan = WHOLE;
+  #holds = false;
+  #listener: ((event: PressureEvent) => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: PressureReading | undefined;
+  #bySize = false;
+  #sampledAt = 0;
+  #spilledAt = Number.NEGATIVE_INFINITY;
+  #usedBefore = 0;
+  #growth = 0;
+
+  constructor(ledger: StorageLedger) {
+    this.#ledger = ledger;
+    this.#booking = new Booking(ledger);
+  }
+
+  /** For good. */
+  addReclaimable(shrink: Shrink): void {
+    this.#shrinks.push(shrink);
+  }
+
+  configure(plan: GovernorPlan | undefined): void {
+    if (plan) requirePlan(plan);
+    if (this.#holds) this.#booking.end();
+    this.#holds = plan !== undefined;
+    const children = this.#signals?.children;
+    this.#plan = plan ?? WHOLE;
+    this.#signals = new MemorySignals(this.#plan.proc, this.#plan.cgroup, children);
+    this.#reading = undefined;
+    if (plan) {
+      this.#booking.begin(this.#observe());
+      this.measure();
+    }
+    this.#schedule();
+  }
+
+  sources(): string[] {
+    return this.#open().describe();
+  }
+
+  measure(): PressureReading {
+    const level = this.#reading?.level ?? 0;
+    const seen = this.#observe();
+    this.#figures.samples++;
+    if (this.#holds) this.#booking.book(seen);
+    const reading = {
+      ...seen,
+      unmanagedBytes: this.#holds ? this.#booking.unmanaged : 0,
+      baseBytes: this.#holds ? this.#booking.base : 0,
+      level: nextLevel(level, seen.usedShare),
+    };
+    this.#reading = reading;
+    this.#history.add(reading);
+    for (const change of this.#open().takeChanges()) this.#publish('signal', reading.level, change);
+    if (reading.level !== level) this.#publish('level', level, describePressure(reading, this.#bySize));
+    return reading;
+  }
+
+  includeChild(pid: number): void {
+    if (!Number.isInteger(pid) || pid <= 0) throw invalidArgument('pid', 'the number of a process', pid);
+    this.#open().children.add(pid);
+  }
+
+  excludeChild(pid: number): void {
+    this.#open().children.delete(pid);
+  }
+
+  start(listener: (event: PressureEvent) => void): void {
+    this.#listener = listener;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#listener = undefined;
+    this.#schedule();
+  }
+
+  history() {
+    return this.#history.read();
+  }
+
+  reclaim(bytes: number): number {
+    if (!(bytes >= 0)) throw invalidArgument('bytes', 'a number of bytes of at least 0', bytes);
+    let sum = 0;
+    for (const shrink of this.#shrinks) {
+      if (sum >= bytes) break;
+      const freed = shrink(bytes - sum);
+      if (freed === 0) continue;
+      sum += freed;
+      const reading = this.measure();
+      // What has been freed must not be taken again by the next cache that is filled.
+      if (this.#holds) this.#booking.holdStorage();
+      this.#figures.evictions++;
+      this.#figures.freedBytes += freed;
+      const reason = `caches gave ${formatSize(freed)} back: ${describePressure(reading, this.#bySize)}`;
+      this.#publish('freed', reading.level, reason, freed, 'caches');
+    }
+    return sum;
+  }
+
+  figures() {
+    return { ...this.#figures, cpuUs: 0, storageCeilingBytes: this.#ledger.storageCeiling() };
+  }
+
+  #open(): MemorySignals {
+    this.#signals ??= new MemorySignals(this.#plan.proc, this.#plan.cgroup);
+    return this.#signals;
+  }
+
+  /** Reads every signal. */
+  #observe() {
+    const seen = this.#open().observe(this.#plan.limitShare);
+    const { resident: residentBytes, children: childrenBytes, nearest, limitHeadroom, stalledUs } = seen;
+    const bySize = this.#plan.residentBytes - residentBytes - childrenBytes;
+    this.#bySize = bySize <= limitHeadroom;
+    const budgetBytes = Math.max(1, Math.min(this.#plan.residentBytes, seen.limitBudget));
+    const headroomBytes = Math.min(bySize, limitHeadroom);
+    return {
+      at: performance.timeOrigin + performance.now(),
+      residentBytes,
+      childrenBytes,
+      limitBytes: nearest.bytes,
+      workingSetBytes: nearest.workingSet,
+      budgetBytes,
+      headroomBytes,
+      usedShare: (budgetBytes - headroomBytes) / budgetBytes,
+      stalledUs,
+      source: nearest.source,
+    };
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sampledAt = performance.now();
+    if (this.#holds || this.#listener) this.#next(0);
+  }
+
+  #next(periodMs: number): void {
+    this.#figures.periodMs = periodMs;
+    this.#timer = setTimeout(() => this.#tick(), periodMs);
+    this.#timer.unref();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const since = now - this.#sampledAt;
+    this.#sampledAt = now;
+    const level = this.#reading?.level ?? 0;
+    if (this.#holds && level === 0) this.#booking.letStorageGrow(Math.min(1, since / 1e3));
+    const reading = this.measure();
+    if (since > this.#figures.periodMs + GAP_MS)
+      this.#publish(
+        'signal',
+        reading.level,
+        `no sample was taken for ${Math.round(since)} ms: this process was stopped, or JavaScript was busy`,
+      );
+    const freed = reading.level >= HIGH && this.#act(now, reading);
+    // A listener may have ended it.
+    if (this.#holds || this.#listener) this.#next(this.#period(since, freed));
+  }
+
+  /** True where storage was freed. */
+  #act(now: number, reading: PressureReading): boolean {
+    const freed = this.reclaim(bytesToCalm(reading)) > 0;
+    const left = this.#reading ?? reading;
+    const bytes = bytesToCalm(left);
+    if (left.level < HIGH || bytes === 0 || now - this.#spilledAt < SPILL_EVERY_MS) return freed;
+    this.#spilledAt = now;
+    this.#figures.spills++;
+    const reason = `${formatSize(bytes)} more should be freed: ${describePressure(left, this.#bySize)}`;
+    this.#publish('spill', left.level, reason, bytes);
+    return freed;
+  }
+
+  #period(since: number, freed: boolean): number {
+    const { budgetBytes = 0, headroomBytes = 0, level = 0 } = this.#reading ?? {};
+    const used = budgetBytes - headroomBytes;
+    this.#growth = Math.max((used - this.#usedBefore) / Math.max(1, since), this.#growth / 2, 0);
+    this.#usedBefore = used;
+    const headroom = Math.max(0, headroomBytes);
+    const period = Math.min(headroom / this.#growth / LOOKS || 0, headroom / FASTEST_GROWTH);
+    const shortest = level >= HIGH && !freed ? NOTHING_LEFT_MS : SHORTEST_MS;
+    return Math.min(LONGEST_MS, Math.max(shortest, period));
+  }
+
+  #publish(
+    kind: PressureEvent['kind'],
+    previous: PressureDegree,
+    reason: string,
+    bytes = 0,
+    account = '',
+  ): void {
+    const reading = this.#reading;
+    const listener = this.#listener;
+    if (!reading || !listener) return;
+    const event = { kind, level: reading.level, previous, reading, reason, bytes, account };
+    setImmediate(() => this.#listener === listener && listener(event)).unref();
+  }
+}
