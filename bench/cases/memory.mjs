@@ -1,7 +1,7 @@
 // Memory that is held, and memory that is given back: resident set of fresh processes.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bigFile } from '../harness/contents.mjs';
+import { bigFile, bigFiles } from '../harness/contents.mjs';
 import { scratchFolder } from '../harness/data-sets.mjs';
 import { fingerprint, openStock } from '../harness/engines.mjs';
 import { feed, mlpFile } from '../harness/graphs.mjs';
@@ -118,38 +118,47 @@ const reloads = {
   },
 };
 
-/** @typedef {{ file: string, megabytes: number }} Streamed */
+/** @typedef {{ root: string, megabytes: number, count: number }} Streamed */
 
 /**
- * The peak while a file goes through the pipeline and is hashed, above the same process idle with every part open.
- * @param {string} name @param {number} full @param {number} quick
+ * The peak while files go through the pipeline and are hashed, above the same process idle with every part open.
+ * @param {{ name?: string, files?: number, boundMB: number, megabytes: { full: number, quick: number } }} how
  */
-const streamed = (name, full, quick) => ({
-  measures: [{ name, metric: 'MB', better: 'lower', target: { limit: { name: 'bound', value: 60 } } }],
+const streamed = ({ name, files = 1, boundMB, megabytes: { full, quick } }) => ({
+  measures: [
+    {
+      ...(name !== undefined && { name }),
+      metric: 'MB',
+      better: 'lower',
+      target: { limit: { name: 'bound', value: boundMB } },
+    },
+  ],
   data: async (/** @type {Context} */ context) => {
     const megabytes = context.quick ? quick : full;
     return {
-      file: await bigFile(megabytes),
+      root: files === 1 ? await bigFile(megabytes) : await bigFiles(files, megabytes),
       megabytes,
-      label: `${megabytes} MB through the metadata workload, above idle`,
+      count: files,
+      label: `${files === 1 ? '' : `${files} × `}${megabytes} MB through the metadata workload, above idle`,
     };
   },
   sides: {
     ours: {
       fresh: true,
-      open: async (/** @type {Streamed} */ { file, megabytes }) => ({
+      open: async (/** @type {Streamed} */ { root, megabytes, count }) => ({
         async run() {
           const { scan, workloads } = await import('../../dist/index.js');
           const { spillway, close } = await openEveryPart();
           const idleMB = residentMB().now;
           const results = [];
-          for await (const result of spillway.run(scan(file, { stat: true }), workloads.metadata()))
+          for await (const result of spillway.run(scan(root, { stat: true }), workloads.metadata()))
             results.push(result);
           const { peak } = residentMB();
           await close();
-          const { size, sha256, error } = results[0];
-          if (size !== megabytes * 1e6) throw new Error(error?.message ?? `${size} is a wrong size`);
-          return { values: { MB: peak - idleMB }, result: sha256 };
+          if (results.length !== count) throw new Error(`expected ${count} results but got ${results.length}`);
+          for (const { size, error } of results)
+            if (size !== megabytes * 1e6) throw new Error(error?.message ?? `${size} is a wrong size`);
+          return { values: { MB: peak - idleMB }, result: results.map(({ sha256 }) => sha256).sort() };
         },
       }),
     },
@@ -159,5 +168,15 @@ const streamed = (name, full, quick) => ({
 export const cases = [
   { name: 'mem.idle', contests: [idle] },
   { name: 'mem.reload', contests: [reloads] },
-  { name: 'mem.file', contests: [streamed('500m', 500, 50), streamed('5g', 5000, 500)] },
+  {
+    name: 'mem.file',
+    contests: [
+      streamed({ name: '500m', boundMB: 60, megabytes: { full: 500, quick: 50 } }),
+      streamed({ name: '5g', boundMB: 60, megabytes: { full: 5000, quick: 500 } }),
+    ],
+  },
+  {
+    name: 'mem.batch',
+    contests: [streamed({ files: 10, boundMB: 120, megabytes: { full: 500, quick: 50 } })],
+  },
 ];

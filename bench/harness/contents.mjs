@@ -13,16 +13,28 @@ const FILES_IN_FOLDER = 200;
 /** A file of `megabytes` (10⁶ bytes) of noise, no two blocks alike; its path. @param {number} megabytes */
 export async function bigFile(megabytes) {
   const folder = await dataSet(`file-${megabytes}m`, async (to) => {
-    const block = noise(BLOCK, 1);
-    const fd = openSync(path.join(to, 'big.bin'), 'w');
-    for (let i = 0; i < megabytes; i++) {
-      block.writeUInt32LE(i, (i * STRIDE) % (BLOCK - 4));
-      writeSync(fd, block);
-    }
-    closeSync(fd);
+    writeNoise(path.join(to, 'big.bin'), megabytes, noise(BLOCK, 1));
     await sleep(2500);
   });
   return path.join(folder, 'big.bin');
+}
+
+/** A folder of `count` such files, no two alike. @param {number} count @param {number} megabytes */
+export function bigFiles(count, megabytes) {
+  return dataSet(`files-${count}x${megabytes}m`, async (to) => {
+    for (let i = 0; i < count; i++) writeNoise(path.join(to, `big-${i}.bin`), megabytes, noise(BLOCK, 10 + i));
+    await sleep(2500);
+  });
+}
+
+/** @param {string} file @param {number} megabytes @param {Buffer} block */
+function writeNoise(file, megabytes, block) {
+  const fd = openSync(file, 'w');
+  for (let i = 0; i < megabytes; i++) {
+    block.writeUInt32LE(i, (i * STRIDE) % (BLOCK - 4));
+    writeSync(fd, block);
+  }
+  closeSync(fd);
 }
 
 /**

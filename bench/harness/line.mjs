@@ -28,7 +28,10 @@ export function makeLine(caseName, measure, samples, { data, path, label = (side
   const isZero = limit?.value === 0;
   const ratio = {
     ...(limit && !isZero && { limit: round(ours / limit.value) }),
-    ...Object.fromEntries(peers.map((side) => [label(side), round(times(side))])),
+    // Nothing is so many times better than nothing at all.
+    ...Object.fromEntries(
+      peers.filter((side) => Number.isFinite(times(side))).map((side) => [label(side), round(times(side))]),
+    ),
   };
   return {
     case: lineName(caseName, measure),

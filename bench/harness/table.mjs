@@ -6,7 +6,9 @@ export function table(line) {
   if ('error' in line) return `${pad(line)}  FAILED: ${line.error}`;
   const { metric, ours, path, pass, peers, limit, ratio, runs, spread, data } =
     /** @type {import('./types.js').Line} */ (line);
-  const others = Object.entries(peers).map(([name, value]) => `${name} ${value} (${ratio?.[name]}×)`);
+  const others = Object.entries(peers).map(([name, value]) =>
+    ratio?.[name] === undefined ? `${name} ${value}` : `${name} ${value} (${ratio[name]}×)`,
+  );
   if (limit) others.unshift(`${limit.name} ${limit.value} (${ratio?.limit ?? 'difference'})`);
   return (
     `${pad(line)}  ${pass ? 'pass' : 'MISS'}  ${ours} ${metric} (${path})  |  ${others.join(', ')}  |  ` +

@@ -81,6 +81,18 @@ describe('a line of the benches', () => {
     expect(makeLine('a', measure, { ours: [0] }, ABOUT).pass).toBe(true);
   });
 
+  it('names no ratio to a peer where ours is nothing', () => {
+    const measure = {
+      metric: 'kills',
+      better: 'lower',
+      target: { limit: { name: 'bound', value: 0 }, atLeast: { naive: 1 } },
+    } as const;
+    const line = makeLine('a', measure, { ours: [0], naive: [6] }, ABOUT);
+    expect(line).toMatchObject({ pass: true, peers: { naive: 6 }, difference: { limit: 0 } });
+    expect(line.ratio).toBeUndefined();
+    expect(makeLine('a', measure, { ours: [0], naive: [0] }, ABOUT).pass).toBe(false);
+  });
+
   it('misses its target when either the limit or a peer says so', () => {
     const measure = {
       metric: 'ms',
