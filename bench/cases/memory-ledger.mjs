@@ -26,7 +26,8 @@ const ledger = {
     { metric: '% apart', better: 'lower', target: { limit: { name: 'bound', value: 3 } } },
     { name: 'after', metric: 'bytes', better: 'lower', target: { limit: { name: 'bound', value: 0 } } },
   ],
-  skip: (/** @type {Context} */ { native }) => (native ? undefined : 'without the addon there are no native accounts'),
+  skip: (/** @type {Context} */ { native }) =>
+    native ? undefined : 'without the addon there are no native accounts',
   data: async () => ({
     small: await mlpFile({ layers: 1, width: 64 }),
     large: await mlpFile({ layers: HELD.layers, width: HELD.width }),

@@ -165,7 +165,12 @@ function draw(name, who, { seen, booked, kills }) {
 /** Ours beside the best that a person finds by trying, over what ours delivers. @param {number} limitMB */
 const throughput = (limitMB) => ({
   measures: [
-    { name: `${limitMB}.throughput`, metric: 'photos/s', better: 'higher', target: { atLeast: { tuned: 0.7 } } },
+    {
+      name: `${limitMB}.throughput`,
+      metric: 'photos/s',
+      better: 'higher',
+      target: { atLeast: { tuned: 0.7 } },
+    },
   ],
   limitMs: 3_600_000,
   skip,
@@ -173,14 +178,22 @@ const throughput = (limitMB) => ({
     const all = await largePhotosOf(quick ? 30 : 90);
     const limit = limitMB * MB;
     const { results } = await runOurs({ root: all, limit });
-    const delivered = new Set(results.filter(({ error }) => !error).map((result) => path.basename(result.path)));
+    const delivered = new Set(
+      results.filter(({ error }) => !error).map((result) => path.basename(result.path)),
+    );
     const root = linkedFolder(all, `throughput-${limitMB}`, (file) => delivered.has(file));
     const tuned = await tune(root, limit, cores);
     const how =
       tuned.who === 'naive'
         ? `tuned: the naive program at batch ${tuned.batch}, ${tuned.concurrency} decoded at once`
         : `tuned: no setting of the naive program survives, so spillway with --workers ${tuned.workers}`;
-    return { root, limit, tuned, photos: delivered.size, label: `${delivered.size} large photos in ${limitMB} MB; ${how}` };
+    return {
+      root,
+      limit,
+      tuned,
+      photos: delivered.size,
+      label: `${delivered.size} large photos in ${limitMB} MB; ${how}`,
+    };
   },
   sides: {
     ours: {
@@ -200,7 +213,9 @@ const throughput = (limitMB) => ({
 
 /** @param {string} root @param {number} limit @param {Tuned} tuned */
 const runTuned = (root, limit, tuned) =>
-  tuned.who === 'naive' ? runNaive({ root, limit, ...tuned }) : runOurs({ root, limit, workers: tuned.workers });
+  tuned.who === 'naive'
+    ? runNaive({ root, limit, ...tuned })
+    : runOurs({ root, limit, workers: tuned.workers });
 
 /** The fastest setting that survives; of ours where none of the naive program does. @param {string} root @param {number} limit @param {number} cores @returns {Promise<Tuned>} */
 async function tune(root, limit, cores) {

@@ -34,8 +34,18 @@ const LEVELS = 4;
 /** The chart, as the text of an SVG file. @param {ChartOf} chart @returns {string} */
 export function lineChart({ title, units, lines, strip, spans = [], marks = [] }) {
   const points = lines.flatMap(({ points }) => points);
-  const x = scaleOf(points.map(([at]) => at), PLOT.left, PLOT.right, { fromZero: false });
-  const y = scaleOf(points.map(([, value]) => value), PLOT.bottom, PLOT.top, { fromZero: true });
+  const x = scaleOf(
+    points.map(([at]) => at),
+    PLOT.left,
+    PLOT.right,
+    { fromZero: false },
+  );
+  const y = scaleOf(
+    points.map(([, value]) => value),
+    PLOT.bottom,
+    PLOT.top,
+    { fromZero: true },
+  );
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">`,
     `<title>${escaped(title)}</title>`,
@@ -59,7 +69,7 @@ export function lineChart({ title, units, lines, strip, spans = [], marks = [] }
 export function ticksOf(least, most) {
   const span = most - least || Math.abs(most) || 1;
   const power = 10 ** Math.floor(Math.log10(span / 5));
-  const step = power * (/** @type {number} */ ([1, 2, 5, 10].find((times) => span / (power * times) <= 6)));
+  const step = power * /** @type {number} */ ([1, 2, 5, 10].find((times) => span / (power * times) <= 6));
   const first = Math.floor(least / step + 1e-9);
   const last = Math.ceil(most / step - 1e-9);
   return Array.from({ length: Math.max(1, last - first) + 1 }, (_, i) => (first + i) * step);
