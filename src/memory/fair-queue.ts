@@ -70,7 +70,10 @@ export class FairQueue<W extends Waiting> {
 
   #stage(name: string): Stage<W> {
     let stage = this.#stages.get(name);
-    if (!stage) this.#stages.set(name, (stage = { held: 0, waiting: [] }));
+    if (!stage) {
+      stage = { held: 0, waiting: [] };
+      this.#stages.set(name, stage);
+    }
     return stage;
   }
 }

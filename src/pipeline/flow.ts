@@ -1,5 +1,4 @@
 // The way of a file: look up, read and prepare, wait for its batch, keep, emit.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { allowedAt } from '../memory/levels.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { StoredValue } from '../results/value.js';
@@ -7,7 +6,8 @@ import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
-import { type Taken, takeIn } from './intake.js';
+import { Turns } from '../util/turns.js';
+import { Intake, type Taken } from './intake.js';
 import type { Journal, Known } from './journal.js';
 import { entryOf, failureOf, successOf } from './result.js';
 import type { Evidence, FileEntry, KeptOutcome, OpenWorkload, Outcome, Result } from './workload.js';
@@ -18,7 +18,7 @@ export interface FlowParts {
   readonly workload: OpenWorkload;
   readonly journal: Journal;
   readonly memory: MemoryManager;
-  /** Files prepared at once. */
+  /** Files decoded at once, at most. */
   readonly workers: number;
   readonly signal: AbortSignal;
   /** Takes a result; resolves when there is room for the next. */
@@ -46,7 +46,8 @@ const FATAL: ReadonlySet<string> = new Set([
 /** Files whose results are looked up at once: SQLite answers 256 at 5 µs each, one by one at 54 µs. */
 const LOOKUP = 256;
 
-const REST_MS = 50;
+/** Files beyond the workers that are read and looked up meanwhile, so that no worker waits for a disk or for SQLite. */
+const READ_AHEAD = 2;
 
 /** So many files in a row that would fit the budget and do not fit now: nothing moves any more. */
 const REFUSED_IN_A_ROW = 16;
@@ -56,12 +57,17 @@ export class Flow {
   readonly #parts: FlowParts;
   readonly #tasks = new Channel<Task>(2 * LOOKUP);
   readonly #finishing = new Set<Promise<void>>();
+  readonly #intake: Intake;
   #ready: Promise<void> | undefined;
   /** Files refused for memory since one was not. */
   #refused = 0;
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
+    const { workload, memory, workers, signal } = parts;
+    // Fewer decode at once while memory is short.
+    const turns = new Turns(() => allowedAt(memory.level, workers));
+    this.#intake = new Intake(workload, memory, turns, signal);
   }
 
   /** Resolves once every file of the source has come out, or soon after the signal aborts. */
@@ -69,10 +75,8 @@ export class Flow {
     const { signal, workers } = this.#parts;
     const drop = () => this.#tasks.clear();
     signal.addEventListener('abort', drop, { once: true });
-    const all = [
-      this.#lookUpAll(),
-      ...Array.from({ length: workers }, (_, worker) => this.#prepareAll(worker)),
-    ];
+    const loops = Array.from({ length: workers + READ_AHEAD }, () => this.#prepareAll());
+    const all = [this.#lookUpAll(), ...loops];
     await Promise.all(all.map((each) => each.catch(this.#parts.stop)));
     await Promise.all(this.#finishing);
     signal.removeEventListener('abort', drop);
@@ -117,11 +121,9 @@ export class Flow {
     }
   }
 
-  /** `worker`: its number; the higher ones rest while memory is short. */
-  async #prepareAll(worker: number): Promise<void> {
+  async #prepareAll(): Promise<void> {
     const { workload, signal } = this.#parts;
     for (;;) {
-      await this.#turnOf(worker);
       const task = await this.#tasks.shift();
       if (!task || signal.aborted) return;
       this.#ready ??= workload.ready?.() ?? Promise.resolve();
@@ -131,18 +133,12 @@ export class Flow {
     }
   }
 
-  async #turnOf(worker: number): Promise<void> {
-    const { memory, workers } = this.#parts;
-    // Nobody tells when the tasks end while resting, so it is looked at with the level.
-    while (!this.#tasks.ended && worker >= allowedAt(memory.level, workers)) await sleep(REST_MS);
-  }
-
   async #prepare({ file, known }: Task): Promise<void> {
-    const { workload, journal, memory, signal, stop } = this.#parts;
+    const { journal, stop } = this.#parts;
     let taken: Taken;
     try {
       const recall = (evidence: Evidence) => journal.recall(known, evidence);
-      taken = await takeIn(file, recall, workload, memory, signal);
+      taken = await this.#intake.take(file, recall);
     } catch (error) {
       return this.#emitFailure(file, error);
     }

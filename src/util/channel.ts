@@ -37,11 +37,6 @@ export class Channel<T> {
     return new Promise<T | undefined>((resolve) => this.#consumers.push({ resolve }));
   }
 
-  /** Whether nothing will come any more. */
-  get ended(): boolean {
-    return this.#closed && this.#items.length === 0;
-  }
-
   /** Ends the channel: consumers get what is left, then undefined; producers are let go. */
   close(): void {
     this.#closed = true;
