@@ -13,7 +13,7 @@ import { formatSize } from '../util/sizes.js';
 import { Booking } from './governor-booking.js';
 import type { StorageLedger } from './ledger.js';
 import { MemorySignals } from './memory-signals.js';
-import { bytesToCalm, describePressure, HIGH, nextLevel, requirePlan } from './pressure.js';
+import { bytesToCalm, describePressure, HIGH, HIGH_BEGINS, nextLevel, requirePlan } from './pressure.js';
 import { History } from './pressure-history.js';
 
 /** Gives about `bytes` back and returns how many were. */
@@ -222,10 +222,14 @@ export class TimedGovernor implements Governor {
     const used = budgetBytes - headroomBytes;
     this.#growth = Math.max((used - this.#usedBefore) / Math.max(1, since), this.#growth / 2, 0);
     this.#usedBefore = used;
-    const headroom = Math.max(0, headroomBytes);
-    const period = Math.min(headroom / this.#growth / LOOKS || 0, headroom / FASTEST_GROWTH);
-    const shortest = level >= HIGH && !freed ? NOTHING_LEFT_MS : SHORTEST_MS;
-    return Math.min(LONGEST_MS, Math.max(shortest, period));
+    if (level >= HIGH && !freed) return NOTHING_LEFT_MS;
+    const soonest = Math.min(
+      headroomBytes / FASTEST_GROWTH,
+      this.#growth > 0 ? headroomBytes / this.#growth / LOOKS : LONGEST_MS,
+      // Where HIGH begins is met at half the time to it, again and again.
+      this.#growth > 0 && level < HIGH ? (HIGH_BEGINS * budgetBytes - used) / this.#growth / 2 : LONGEST_MS,
+    );
+    return Math.min(level >= HIGH ? NOTHING_LEFT_MS : LONGEST_MS, Math.max(SHORTEST_MS, soonest));
   }
 
   #publish(

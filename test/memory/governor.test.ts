@@ -178,7 +178,9 @@ describe('storage', () => {
     const ceiling = governor.figures().storageCeilingBytes;
     expect(ceiling).toBeLessThan(70 * MB);
     await vi.waitFor(() =>
-      expect(events[0]).toMatchObject({ kind: 'freed', account: 'caches', bytes: freed }),
+      expect(events.filter(({ kind }) => kind === 'freed').reduce((sum, { bytes }) => sum + bytes, 0)).toBe(
+        freed,
+      ),
     );
     // 1/32 of the budget a second.
     await vi.waitFor(() => expect(governor.figures().storageCeilingBytes).toBeGreaterThan(ceiling));
@@ -195,12 +197,12 @@ describe('storage', () => {
     const events = listen();
     // 12 % above where HIGH ends: 24 MB of the 45 are asked for, and the fixture does not fall when they are freed.
     fixture.use(182 * MB);
-    await vi.waitFor(() => expect(events.some(({ kind }) => kind === 'freed')).toBe(true));
-    const first = events.find(({ kind }) => kind === 'freed');
-    expect(first?.bytes).toBeGreaterThanOrEqual(24 * MB);
-    expect(first?.bytes).toBeLessThan(36 * MB);
     await vi.waitFor(() => expect(events.some(({ kind }) => kind === 'spill')).toBe(true));
-    expect(events.find(({ kind }) => kind === 'spill')).toMatchObject({ level: 2, bytes: 24 * MB });
+    const spill = events.findIndex(({ kind }) => kind === 'spill');
+    expect(events[spill]).toMatchObject({ level: 2, bytes: 24 * MB });
+    const freed = events.slice(0, spill).reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(freed).toBeGreaterThanOrEqual(24 * MB);
+    expect(freed).toBeLessThan(36 * MB);
     expect(kept.stats().usedBytes).toBeLessThan(before / 2);
     expect(other.stats().usedBytes).toBeLessThan(otherBefore / 2);
     fixture.use(100 * MB);
@@ -212,6 +214,7 @@ describe('history', () => {
   it('keeps the fullest reading of each tenth of a second, in columns', async () => {
     using fixture = PressureFixture.group(100 * MB, 10 * MB);
     governor.configure(fixture.plan());
+    await new Promise((resolve) => setTimeout(resolve, 150));
     const from = governor.history().at.length;
     for (const percent of [20, 60, 30]) {
       fixture.use(percent * MB);
@@ -220,7 +223,7 @@ describe('history', () => {
     }
     await vi.waitFor(() => expect(governor.history().at.length).toBeGreaterThan(from + 2));
     const { at, usedShare, level, headroomBytes } = governor.history();
-    expect(Math.max(...usedShare.slice(Math.max(0, from - 1)))).toBeCloseTo(0.6);
+    expect(Math.max(...usedShare.slice(from - 1))).toBeCloseTo(0.6);
     expect([usedShare.length, level.length, headroomBytes.length]).toEqual(Array(3).fill(at.length));
     for (let i = 1; i < at.length; i++) expect(at[i]).toBeGreaterThan(at[i - 1] as number);
     expect(governor.figures().samples).toBeGreaterThan(3);

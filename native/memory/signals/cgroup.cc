@@ -1,5 +1,7 @@
 #include "memory/signals/cgroup.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/status.h"
@@ -57,6 +59,9 @@ void Cgroups::Climb(const std::string& top, std::string inside, bool unified) {
   for (;; inside = ParentOf(inside)) {
     const bool at_root = inside.size() <= 1;
     const std::string folder = at_root ? top : top + inside;
+    // The root of version 1, which alone has this file, can have no limit, and its figures are the slowest to
+    // read.
+    if (at_root && access((folder + "/cgroup.sane_behavior").c_str(), F_OK) == 0) return;
     KeptFile limit(folder + (unified ? "/memory.max" : "/memory.limit_in_bytes"));
     if (limit.error() == 0)
       groups_.push_back({folder, unified, false, std::move(limit),
