@@ -35,7 +35,9 @@ console.log('spillway without a limit, to compare');
 const { results } = await runOurs({ root, limit: Number.POSITIVE_INFINITY });
 const { delivered, refused, wrong } = compareResults(ours.results, results);
 for (const { path, error } of refused) console.log(`refused: ${kindOf(path)}: ${error?.message}`);
-console.log(`${delivered} of ${photos} the same as without a limit, ${refused.length} refused, ${wrong.length} not the same`);
+console.log(
+  `${delivered} of ${photos} the same as without a limit, ${refused.length} refused, ${wrong.length} not the same`,
+);
 process.exitCode = ours.kills === 0 && wrong.length === 0 ? 0 : 1;
 
 /** A line a second. @param {string} who @returns {(group: import('./harness/cgroup.mjs').MemoryGroup) => void} */
@@ -53,7 +55,8 @@ function tell(who, { code, signal, kills, peak, ms, results: done, seen, booked 
   const last = seen.at(-1);
   const marks = kills > 0 && last ? [{ at: last.at, text: 'killed by the kernel' }] : [];
   drawMemory(`watch-oom.${who}`, { title: `${photos} large photos`, seen, booked, marks });
-  const how = kills > 0 ? `KILLED by the kernel (${signal}, oom_kill ${kills})` : `finished with exit code ${code}`;
+  const how =
+    kills > 0 ? `KILLED by the kernel (${signal}, oom_kill ${kills})` : `finished with exit code ${code}`;
   console.log(
     `${who}: ${how} after ${(ms / 1000).toFixed(1)} s, at most ${inMB(peak)} charged, ${done.length} results\n`,
   );

@@ -7,7 +7,12 @@ import { residentMB } from '../harness/memory.mjs';
 
 const { governor, ledger } = native();
 const VALUE = Buffer.alloc(2 ** 16, 7);
-const PLAN = { residentBytes: Number.POSITIVE_INFINITY, limitShare: 0.75, proc: '/proc', cgroup: '/sys/fs/cgroup' };
+const PLAN = {
+  residentBytes: Number.POSITIVE_INFINITY,
+  limitShare: 0.75,
+  proc: '/proc',
+  cgroup: '/sys/fs/cgroup',
+};
 
 /** @type {import('../../src/contract/index.js').PressureEvent[]} */
 let events = [];

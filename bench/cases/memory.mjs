@@ -155,7 +155,8 @@ const streamed = ({ name, files = 1, boundMB, megabytes: { full, quick } }) => (
             results.push(result);
           const { peak } = residentMB();
           await close();
-          if (results.length !== count) throw new Error(`expected ${count} results but got ${results.length}`);
+          if (results.length !== count)
+            throw new Error(`expected ${count} results but got ${results.length}`);
           for (const { size, error } of results)
             if (size !== megabytes * 1e6) throw new Error(error?.message ?? `${size} is a wrong size`);
           return { values: { MB: peak - idleMB }, result: results.map(({ sha256 }) => sha256).sort() };

@@ -84,13 +84,22 @@ function sumOf(values) {
 const inject = {
   measures: [
     { metric: 'ms', better: 'lower', target: { limit: 'unlimited', atMost: 2 } },
-    { name: 'order', metric: 'out of order', better: 'lower', target: { limit: { name: 'bound', value: 0 } } },
+    {
+      name: 'order',
+      metric: 'out of order',
+      better: 'lower',
+      target: { limit: { name: 'bound', value: 0 } },
+    },
     { name: 'leaked', metric: 'bytes', better: 'lower', target: { limit: { name: 'bound', value: 0 } } },
   ],
-  skip: (/** @type {Context} */ { native }) => (native ? undefined : 'without the addon there is no allocator'),
+  skip: (/** @type {Context} */ { native }) =>
+    native ? undefined : 'without the addon there is no allocator',
   data: async (/** @type {Context} */ { quick }) => {
     const items = quick ? 64 : 512;
-    return { items, label: `${items} pictures in batches of ${BATCH}, allocator at ${100 * SHARE} % of need` };
+    return {
+      items,
+      label: `${items} pictures in batches of ${BATCH}, allocator at ${100 * SHARE} % of need`,
+    };
   },
   sides: { ours: side(SHARE), unlimited: side(Number.POSITIVE_INFINITY) },
 };

@@ -41,7 +41,12 @@ async function cross(governed) {
   await ramp.ended;
   const seen = await watcher.stop();
   const events = await governed.ask('events');
-  return { outside: seenLatency(seen, high), own: ownLatency(events), seen, history: await governed.ask('history') };
+  return {
+    outside: seenLatency(seen, high),
+    own: ownLatency(events),
+    seen,
+    history: await governed.ask('history'),
+  };
 }
 
 /** @param {readonly Seen[]} seen @param {number} high */
@@ -66,7 +71,13 @@ const latency = {
   measures: [
     { metric: 'ms (p99)', key: 'p99', better: 'lower', target: bound(25) },
     { name: 'max', metric: 'ms', key: 'max', better: 'lower', target: bound(50) },
-    { name: 'own', metric: "ms (max, by the governor's own times)", key: 'own', better: 'lower', target: bound(50) },
+    {
+      name: 'own',
+      metric: "ms (max, by the governor's own times)",
+      key: 'own',
+      better: 'lower',
+      target: bound(50),
+    },
   ],
   // It counts by itself.
   runs: 1,
@@ -100,7 +111,9 @@ const latency = {
                 });
             }
             if (governed.group.kills > 0) throw new Error('the kernel killed a process of the group');
-            return { values: { p99: quantile(outside, 0.99), max: Math.max(...outside), own: Math.max(...own) } };
+            return {
+              values: { p99: quantile(outside, 0.99), max: Math.max(...outside), own: Math.max(...own) },
+            };
           } finally {
             await governed.close();
           }

@@ -45,7 +45,7 @@ function levelOf(before, { usage, inactive, limit, resident }, bySize) {
 function replay(governor, trace, bySize) {
   const folder = scratchFolder('truth');
   const told = new ToldTrace(folder);
-  const now = { ...(/** @type {Moment} */ (trace[0])) };
+  const now = { .../** @type {Moment} */ (trace[0]) };
   const figures = /** @type {(keyof Moment)[]} */ (Object.keys(now));
   for (const name of figures) told.tell(name, now[name]);
   governor.configure({ residentBytes: bySize, limitShare: SHARE, proc: told.proc, cgroup: told.cgroup });
@@ -151,7 +151,9 @@ const truth = {
   sides: {
     ours: {
       fresh: true,
-      open: async (/** @type {{ seconds: number, length: number, file: string }} */ { seconds, length, file }) => ({
+      open: async (
+        /** @type {{ seconds: number, length: number, file: string }} */ { seconds, length, file },
+      ) => ({
         async run() {
           const { native } = await import('../../dist/native/load.js');
           const { governor } = native();
@@ -161,7 +163,8 @@ const truth = {
             replay(governor, madeUpTrace(length, 1), Number.POSITIVE_INFINITY),
             replay(governor, madeUpTrace(length, 2), 150 * MB),
           ];
-          const sum = (/** @type {'wrong' | 'asked'} */ of) => runs.reduce((total, run) => total + run[of], 0);
+          const sum = (/** @type {'wrong' | 'asked'} */ of) =>
+            runs.reduce((total, run) => total + run[of], 0);
           return { values: { wrong: (100 * sum('wrong')) / sum('asked'), apart: recorded.apart } };
         },
       }),

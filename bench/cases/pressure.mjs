@@ -79,7 +79,7 @@ const overhead = {
       const idle = await share(governed, ms);
       const more = CRITICAL_SHARE * budgetBytes - workingSetBytes;
       governed.beside('hold-memory', ['ramp', 50 * MB, more, 2 * ms + 60_000]);
-      await sleep(more / (50 * MB) * 1000 + SETTLE_MS);
+      await sleep((more / (50 * MB)) * 1000 + SETTLE_MS);
       const critical = await share(governed, ms);
       const { level } = await governed.ask('measure');
       if (level !== CRITICAL) throw new Error(`expected CRITICAL but the level is ${level}`);
@@ -108,17 +108,24 @@ const falseAlarms = {
     };
   },
   sides: {
-    ours: governedSide(STREAM_LIMIT, async (governed, /** @type {{ seconds: number, file: string }} */ plan) => {
-      await governed.ask('govern', {});
-      const { seen } = await drawn(governed, 'pressure.false', 'page cache streaming by', () =>
-        governed.beside('stream-file', [plan.file, STREAM_RATE, plan.seconds]).ended,
-      );
-      const full = seen.filter(({ usage, limit }) => usage >= FULL * limit).length / seen.length;
-      if (full < 0.8) throw new Error(`the group was full for only ${Math.round(100 * full)} % of the time`);
-      /** @type {import('../harness/governed.mjs').Event[]} */
-      const events = await governed.ask('events');
-      return { alarms: events.filter(({ kind, level }) => kind === 'level' && level > NORMAL).length };
-    }),
+    ours: governedSide(
+      STREAM_LIMIT,
+      async (governed, /** @type {{ seconds: number, file: string }} */ plan) => {
+        await governed.ask('govern', {});
+        const { seen } = await drawn(
+          governed,
+          'pressure.false',
+          'page cache streaming by',
+          () => governed.beside('stream-file', [plan.file, STREAM_RATE, plan.seconds]).ended,
+        );
+        const full = seen.filter(({ usage, limit }) => usage >= FULL * limit).length / seen.length;
+        if (full < 0.8)
+          throw new Error(`the group was full for only ${Math.round(100 * full)} % of the time`);
+        /** @type {import('../harness/governed.mjs').Event[]} */
+        const events = await governed.ask('events');
+        return { alarms: events.filter(({ kind, level }) => kind === 'level' && level > NORMAL).length };
+      },
+    ),
   },
 };
 
@@ -127,13 +134,22 @@ const SWING = 0.03;
 const PERIOD_MS = 2000;
 const FLAP_LIMIT = 256 * MB;
 
+/** How often the working set went over the bytes, or under. @param {readonly Seen[]} seen @param {number} bytes */
+function crossingsOf(seen, bytes) {
+  const over = seen.map(({ workingSet }) => workingSet >= bytes);
+  return over.filter((is, i) => i > 0 && is !== over[i - 1]).length;
+}
+
 const flap = {
   measures: [{ metric: 'changes a minute', better: 'lower', target: bound(2) }],
   runs: 1,
   skip: whyNoGovernor,
   data: async (/** @type {Context} */ { quick }) => {
     const seconds = quick ? 12 : 60;
-    return { seconds, label: `${seconds} s of ±3 % on each threshold, a swing every ${PERIOD_MS / 1000} s; the worst` };
+    return {
+      seconds,
+      label: `${seconds} s of ±3 % on each threshold, a swing every ${PERIOD_MS / 1000} s; the worst`,
+    };
   },
   sides: {
     ours: governedSide(FLAP_LIMIT, async (governed, /** @type {{ seconds: number }} */ { seconds }) => {
@@ -141,19 +157,32 @@ const flap = {
       for (const [name, threshold] of Object.entries(THRESHOLDS)) {
         const { budgetBytes, workingSetBytes } = await governed.ask('govern', {});
         const at = (/** @type {number} */ share) => share * budgetBytes - workingSetBytes;
-        const { value } = await drawn(governed, `pressure.flap.${name}`, 'a saw-tooth on a threshold', async () => {
-          const saw = governed.beside('hold-memory', [
-            ...['saw', at(threshold - SWING), at(threshold + SWING), PERIOD_MS, seconds + 2 * PERIOD_MS / 1000],
-          ]);
-          // The way up to the threshold is none of the swings.
-          await sleep(PERIOD_MS);
-          await governed.ask('events');
-          await sleep(seconds * 1000);
-          /** @type {import('../harness/governed.mjs').Event[]} */
-          const events = await governed.ask('events');
-          await saw.ended;
-          return events.filter(({ kind }) => kind === 'level').length;
-        });
+        const { value, seen } = await drawn(
+          governed,
+          `pressure.flap.${name}`,
+          'a saw-tooth on a threshold',
+          async () => {
+            const saw = governed.beside('hold-memory', [
+              ...[
+                'saw',
+                at(threshold - SWING),
+                at(threshold + SWING),
+                PERIOD_MS,
+                seconds + (2 * PERIOD_MS) / 1000,
+              ],
+            ]);
+            // The way up to the threshold is none of the swings.
+            await sleep(PERIOD_MS);
+            await governed.ask('events');
+            await sleep(seconds * 1000);
+            /** @type {import('../harness/governed.mjs').Event[]} */
+            const events = await governed.ask('events');
+            await saw.ended;
+            return events.filter(({ kind }) => kind === 'level').length;
+          },
+        );
+        const crossings = crossingsOf(seen, threshold * budgetBytes);
+        if (crossings < seconds / 2) throw new Error(`${name} was crossed only ${crossings} times`);
         worst = Math.max(worst, (60 * value) / seconds);
       }
       return { 'changes a minute': worst };
@@ -171,13 +200,22 @@ const resize = {
   measures: [
     { metric: 'ms until seen', key: 'seen', better: 'lower', target: bound(100) },
     { name: 'kills', metric: 'kills', better: 'lower', target: bound(0) },
-    { name: 'over', metric: '% beyond the new budget after half a second', key: 'over', better: 'lower', target: bound(0) },
+    {
+      name: 'over',
+      metric: '% beyond the new budget after half a second',
+      key: 'over',
+      better: 'lower',
+      target: bound(0),
+    },
   ],
   runs: 1,
   skip: whyNoGovernor,
   data: async (/** @type {Context} */ { quick }) => {
     const times = quick ? 5 : 50;
-    return { times, label: `${times} times from ${WIDE / MB} to ${NARROW / MB} MB under a cache of ${RESIZE_CACHE / MB} MB; the worst` };
+    return {
+      times,
+      label: `${times} times from ${WIDE / MB} to ${NARROW / MB} MB under a cache of ${RESIZE_CACHE / MB} MB; the worst`,
+    };
   },
   sides: {
     ours: governedSide(WIDE, async (governed, /** @type {{ times: number }} */ { times }) => {
@@ -187,7 +225,7 @@ const resize = {
           governed.group.setLimit(WIDE);
           await governed.ask('govern', {});
           await governed.ask('fill', RESIZE_CACHE);
-          await sleep(200 + 37 * i % 100);
+          await sleep(200 + ((37 * i) % 100));
           const changed = governed.ask('budgetChanged', await governed.ask('budget'));
           const lowered = performance.timeOrigin + performance.now();
           governed.group.setLimit(NARROW);

@@ -172,7 +172,10 @@ export class MemoryGroup {
   }
 
   #members() {
-    return readFileSync(path.join(this.folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+    return readFileSync(path.join(this.folder, 'cgroup.procs'), 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map(Number);
   }
 
   /** @param {string} file */

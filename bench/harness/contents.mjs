@@ -22,7 +22,8 @@ export async function bigFile(megabytes) {
 /** A folder of `count` such files, no two alike. @param {number} count @param {number} megabytes */
 export function bigFiles(count, megabytes) {
   return dataSet(`files-${count}x${megabytes}m`, async (to) => {
-    for (let i = 0; i < count; i++) writeNoise(path.join(to, `big-${i}.bin`), megabytes, noise(BLOCK, 10 + i));
+    for (let i = 0; i < count; i++)
+      writeNoise(path.join(to, `big-${i}.bin`), megabytes, noise(BLOCK, 10 + i));
     await sleep(2500);
   });
 }

@@ -9,8 +9,9 @@ import { dataSet } from './data-sets.mjs';
  *   encode(image: import('sharp').Sharp): import('sharp').Sharp }} PhotoKind `of30`: how many of thirty photos
  */
 
-const jpeg = (/** @type {import('sharp').JpegOptions} */ options) => (/** @type {import('sharp').Sharp} */ image) =>
-  image.jpeg({ quality: 85, ...options });
+const jpeg =
+  (/** @type {import('sharp').JpegOptions} */ options) => (/** @type {import('sharp').Sharp} */ image) =>
+    image.jpeg({ quality: 85, ...options });
 const interlaced = (/** @type {import('sharp').Sharp} */ image) =>
   image.png({ progressive: true, adaptiveFiltering: true, compressionLevel: 2 });
 const avif = (/** @type {import('sharp').Sharp} */ image) => image.avif({ quality: 50, effort: 0 });

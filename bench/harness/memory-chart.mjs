@@ -90,8 +90,10 @@ function accountLines(booked) {
     .map(([account]) => account);
   const shown = names.slice(0, MOST_ACCOUNTS);
   const rest = names.slice(MOST_ACCOUNTS);
-  const sum = (/** @type {readonly string[]} */ of) => (/** @type {Booked} */ { accounts }) =>
-    of.reduce((total, account) => total + (accounts[account] ?? 0), 0);
+  const sum =
+    (/** @type {readonly string[]} */ of) =>
+    (/** @type {Booked} */ { accounts }) =>
+      of.reduce((total, account) => total + (accounts[account] ?? 0), 0);
   const lines = shown.map((account) => ({ name: account, bytesOf: sum([account]) }));
   return rest.length > 0 ? [...lines, { name: 'other accounts', bytesOf: sum(rest) }] : lines;
 }
@@ -104,7 +106,12 @@ function spansOf(booked, seconds) {
     const last = spans.at(-1);
     if (last) last.to = seconds(at);
     if (last?.weight !== level)
-      spans.push({ name: LEVEL_NAMES[level] ?? String(level), from: seconds(at), to: seconds(at), weight: level });
+      spans.push({
+        name: LEVEL_NAMES[level] ?? String(level),
+        from: seconds(at),
+        to: seconds(at),
+        weight: level,
+      });
   }
   return spans;
 }

@@ -1,5 +1,5 @@
 // The photos job in a memory group: ours and the naive program, and what became of them.
-import { mkdirSync, readdirSync, readFileSync, existsSync, linkSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MemoryGroup } from './cgroup.mjs';
@@ -72,7 +72,9 @@ export async function runNaive({ root, limit, batch, concurrency, watched = fals
     const args = [NAIVE, root, out, MODEL, String(batch), String(concurrency)];
     const ended = await runIn({ name: 'naive', limit, args, env: {}, watched, each });
     if (ended.code !== 0 && ended.kills === 0)
-      throw new Error(`the naive program ended with ${ended.signal ?? ended.code}: ${ended.stderr.slice(-2000)}`);
+      throw new Error(
+        `the naive program ended with ${ended.signal ?? ended.code}: ${ended.stderr.slice(-2000)}`,
+      );
     return { ...ended, booked: [], results: resultsIn(out) };
   } finally {
     rmSync(scratch, { recursive: true });
@@ -136,7 +138,15 @@ async function runIn({ name, limit, args, env, watched, each }) {
       child.on('close', (...ending) => resolve(ending));
     });
     const ms = performance.now() - start;
-    return { code, signal, kills: group.kills, peak: group.peak, ms, stderr, seen: (await watcher?.stop()) ?? [] };
+    return {
+      code,
+      signal,
+      kills: group.kills,
+      peak: group.peak,
+      ms,
+      stderr,
+      seen: (await watcher?.stop()) ?? [],
+    };
   } finally {
     clearInterval(timer);
     await watcher?.stop();

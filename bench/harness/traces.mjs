@@ -19,7 +19,8 @@ const MACHINE_KB = 2 ** 24;
  */
 export function madeUpTrace(length, seed) {
   const random = uniform(seed);
-  const between = (/** @type {number} */ least, /** @type {number} */ most) => least + random() * (most - least);
+  const between = (/** @type {number} */ least, /** @type {number} */ most) =>
+    least + random() * (most - least);
   const trace = [];
   let [used, goal, limit] = [0.3, 0.3, LIMIT];
   let [pace, noise, inactive] = [0.01, 0, 0.1];

@@ -58,7 +58,11 @@ describe('results of a run in a small group', () => {
   const refused = { path: 'b', error: { code: 'ERR_BUDGET_EXCEEDED', message: 'too large' } };
 
   it('are right where they are the same or refused for want of memory', () => {
-    expect(compareResults([...reference].reverse(), reference)).toEqual({ delivered: 3, refused: [], wrong: [] });
+    expect(compareResults([...reference].reverse(), reference)).toEqual({
+      delivered: 3,
+      refused: [],
+      wrong: [],
+    });
     const some = [reference[0], refused, reference[2]] as typeof reference;
     expect(compareResults(some, reference)).toMatchObject({ delivered: 2, refused: [refused], wrong: [] });
   });
@@ -109,7 +113,9 @@ describe('a trace that is told by files', () => {
   });
 
   it('visits every level', () => {
-    const shares = madeUpTrace(4000, 1).map(({ usage, inactive, limit }) => (usage - inactive) / (0.75 * limit));
+    const shares = madeUpTrace(4000, 1).map(
+      ({ usage, inactive, limit }) => (usage - inactive) / (0.75 * limit),
+    );
     for (const [least, most] of [
       [0, 0.7],
       [0.7, 0.85],
@@ -138,7 +144,16 @@ describe('a chart', () => {
     const svg = lineChart({
       title: 'a < b & "c"',
       units: { x: 's', y: 'MB' },
-      lines: [{ name: '<working set>', points: [[0, 1], [1, 5]] }, { name: 'empty', points: [] }],
+      lines: [
+        {
+          name: '<working set>',
+          points: [
+            [0, 1],
+            [1, 5],
+          ],
+        },
+        { name: 'empty', points: [] },
+      ],
       strip: 'level',
       spans: [{ name: 'HIGH', from: 0, to: 1, weight: 2 }],
       marks: [{ x: 0.5, text: 'killed' }],
