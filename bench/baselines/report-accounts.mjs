@@ -21,6 +21,6 @@ if (isMainThread && file) {
         .map(({ name, bytes, reserved }) => [name, bytes + reserved]),
     );
     const at = performance.timeOrigin + performance.now();
-    writeSync(fd, `${JSON.stringify({ at, budget, level: governor?.measure().level ?? 0, accounts })}\n`);
+    writeSync(fd, `${JSON.stringify({ at, budget, level: governor.measure().level, accounts })}\n`);
   }, EVERY_MS).unref();
 }

@@ -36,6 +36,8 @@ const ledger = {
   sides: {
     ours: {
       fresh: true,
+      // The bytes of the model's file are garbage once it is loaded, and belong to no account.
+      execArgv: ['--expose-gc'],
       open: async (/** @type {{ small: string, large: string }} */ { small, large }) => ({
         async run() {
           const { ByteCache, ModelCache } = await import('../../dist/index.js');
@@ -52,6 +54,7 @@ const ledger = {
           const before = { held: held(), resident: residentMB().now };
           fill(cache, HELD.cacheMB * 1e6);
           const model = await models.acquire(large);
+          globalThis.gc?.();
           await sleep(500);
           const accounted = (held() - before.held) / 1e6;
           const resident = residentMB().now - before.resident;

@@ -134,6 +134,12 @@ const SWING = 0.03;
 const PERIOD_MS = 2000;
 const FLAP_LIMIT = 256 * MB;
 
+/** How often the working set went over the bytes, or under. @param {readonly Seen[]} seen @param {number} bytes */
+function crossingsOf(seen, bytes) {
+  const over = seen.map(({ workingSet }) => workingSet >= bytes);
+  return over.filter((is, i) => i > 0 && is !== over[i - 1]).length;
+}
+
 const flap = {
   measures: [{ metric: 'changes a minute', better: 'lower', target: bound(2) }],
   runs: 1,
@@ -151,7 +157,7 @@ const flap = {
       for (const [name, threshold] of Object.entries(THRESHOLDS)) {
         const { budgetBytes, workingSetBytes } = await governed.ask('govern', {});
         const at = (/** @type {number} */ share) => share * budgetBytes - workingSetBytes;
-        const { value } = await drawn(
+        const { value, seen } = await drawn(
           governed,
           `pressure.flap.${name}`,
           'a saw-tooth on a threshold',
@@ -175,6 +181,8 @@ const flap = {
             return events.filter(({ kind }) => kind === 'level').length;
           },
         );
+        const crossings = crossingsOf(seen, threshold * budgetBytes);
+        if (crossings < seconds / 2) throw new Error(`${name} was crossed only ${crossings} times`);
         worst = Math.max(worst, (60 * value) / seconds);
       }
       return { 'changes a minute': worst };

@@ -17,13 +17,17 @@ const WIDTH = 960;
 const HEIGHT = 480;
 const PLOT = { left: 64, top: 48, right: 720, bottom: 380 };
 const STRIP = { top: 424, height: 16 };
+const LEGEND_BOTTOM = 426;
 
 // Colours by role, told apart on white and on black alike; the first are those of Okabe and Ito.
 const STYLE = `
-  svg { --ink: #1f2328; --faint: #d0d7de; --back: #ffffff; font: 12px system-ui, sans-serif; background: var(--back) }
-  @media (prefers-color-scheme: dark) { svg { --ink: #e6edf3; --faint: #3d444d; --back: #0d1117 } }
-  text { fill: var(--ink) } .title { font-size: 15px; font-weight: 600 } .grid { stroke: var(--faint) }
-  .axis { stroke: var(--ink) } .mark { stroke: #d73a49; stroke-dasharray: 2 3 } .markText { fill: #d73a49 }
+  svg { font: 12px system-ui, sans-serif; background: #ffffff }
+  text { fill: #1f2328 } .title { font-size: 15px; font-weight: 600 }
+  .grid { stroke: #d0d7de } .axis { stroke: #1f2328 }
+  @media (prefers-color-scheme: dark) {
+    svg { background: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #3d444d } .axis { stroke: #e6edf3 }
+  }
+  .mark { stroke: #d73a49; stroke-dasharray: 2 3 } .markText { fill: #d73a49 }
   .line { fill: none; stroke-width: 1.6 } .dashed { stroke-dasharray: 6 4 }
   .c0 { stroke: #0072b2 } .c1 { stroke: #e69f00 } .c2 { stroke: #009e73 } .c3 { stroke: #cc79a7 }
   .c4 { stroke: #56b4e9 } .c5 { stroke: #d55e00 } .c6 { stroke: #8a8f98 } .c7 { stroke: #b8a300 }
@@ -131,11 +135,10 @@ function yAxis({ ticks, place }, unit) {
 function xAxis({ ticks, place }, unit) {
   return [
     `<path class="axis" d="M${PLOT.left} ${PLOT.bottom}H${PLOT.right}"/>`,
-    ...ticks.map(
-      (tick) =>
-        `<text x="${at(place(tick))}" y="${PLOT.bottom + 18}" text-anchor="middle">${label(tick)}</text>`,
-    ),
-    `<text x="${PLOT.right + 12}" y="${PLOT.bottom + 18}">${escaped(unit)}</text>`,
+    ...ticks.map((tick, i) => {
+      const text = i === ticks.length - 1 ? `${label(tick)} ${escaped(unit)}` : label(tick);
+      return `<text x="${at(place(tick))}" y="${PLOT.bottom + 18}" text-anchor="middle">${text}</text>`;
+    }),
   ];
 }
 
@@ -168,8 +171,8 @@ function stripLegend(name, spans) {
     ...shown
       .filter((span) => span !== undefined)
       .flatMap((span, i) => [
-        `<rect class="w${span.weight}" x="${PLOT.right + 16}" y="${STRIP.top - 20 * i}" width="12" height="12"/>`,
-        `<text x="${PLOT.right + 36}" y="${STRIP.top - 20 * i + 10}">${escaped(span.name)}</text>`,
+        `<rect class="w${span.weight}" x="${PLOT.right + 16}" y="${LEGEND_BOTTOM - 20 * i}" width="12" height="12"/>`,
+        `<text x="${PLOT.right + 48}" y="${LEGEND_BOTTOM - 20 * i + 10}">${escaped(span.name)}</text>`,
       ]),
   ];
 }
