@@ -4,6 +4,7 @@ import { MemoryManager } from './memory/manager.js';
 import type { MemoryPreset } from './memory/presets.js';
 import { ModelCache } from './models/model-cache.js';
 import { native } from './native/load.js';
+import { LeakDetector } from './observe/leak.js';
 import { Run } from './pipeline/run.js';
 import type { Workload } from './pipeline/workload.js';
 import { ResultStore } from './results/result-store.js';
@@ -78,6 +79,7 @@ export class Spillway implements AsyncDisposable {
       store: this.store,
       memory: this.memory,
       workers,
+      leaks: new LeakDetector(),
       childPeakRssBytes: () => this.models.stats().peakChildRssBytes,
       signal,
     });

@@ -1,7 +1,7 @@
 // What a run tells a leak detector while it goes on, and what it hears back.
 import { setTimeout } from 'node:timers/promises';
 import { collectGarbage } from '../memory/garbage.js';
-import type { MemorySnapshot } from '../memory/manager.js';
+import type { MemorySnapshot } from '../memory/snapshot.js';
 import { native } from '../native/load.js';
 
 /** What was found about one account over the items of a run. */
@@ -31,8 +31,8 @@ export interface LeakWatch {
 export const PROCESS = 'process';
 export const HEAP = 'heap';
 
-/** Accounts that are there to fill up: caches end at their own limit. */
-const STORAGE = /^(adaptive-)?cache(:|$)/;
+/** Accounts that are there to fill up: caches end at their own limit, the index of near-duplicates has an entry a photo. */
+const STORAGE = /^(near-duplicates$|(adaptive-)?cache(:|$))/;
 
 /**
  * What to tell a leak detector of a snapshot: every account that is not storage; what is used of V8's heap; and the

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type TraceKind, traceOf } from '../../bench/harness/traces.mjs';
+import { type TraceKind, traceOf } from '../../bench/harness/leak-traces.mjs';
 import { uniform } from '../../scripts/make-model/test-graphs.mjs';
 import { LeakDetector } from '../../src/observe/leak.js';
 import { finalVerdicts, watchedBytes } from '../../src/pipeline/leak-watch.js';
