@@ -82,12 +82,14 @@ void Governor::NoticeGap(double now_ms) {
 
 // True where storage was freed.
 bool Governor::Act(Lock& lock) {
-  const bool freed = FreeStorage(BytesToCalm(), true, lock) > 0;
-  if (reading_.level < PressureLevel::kHigh) return freed;
+  const int64_t wanted = BytesToCalm();
+  const int64_t freed = FreeStorage(wanted, true, lock);
+  // Where storage gave all that it was asked for, others have grown meanwhile, and there may be more of it.
+  if (reading_.level < PressureLevel::kHigh || freed >= wanted) return freed > 0;
   const double now_ms = ClockMs(CLOCK_MONOTONIC);
   GiveFreePagesBack(now_ms);
   AskToSpill(now_ms);
-  return freed;
+  return freed > 0;
 }
 
 // Less and less often while it does not help.

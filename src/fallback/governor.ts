@@ -206,15 +206,18 @@ export class TimedGovernor implements Governor {
 
   /** True where storage was freed. */
   #act(now: number, reading: PressureReading): boolean {
-    const freed = this.reclaim(bytesToCalm(reading)) > 0;
+    const wanted = bytesToCalm(reading);
+    const freed = this.reclaim(wanted);
     const left = this.#reading ?? reading;
     const bytes = bytesToCalm(left);
-    if (left.level < HIGH || bytes === 0 || now - this.#spilledAt < SPILL_EVERY_MS) return freed;
+    // Where storage gave all that it was asked for there may be more of it.
+    if (left.level < HIGH || bytes === 0 || freed >= wanted) return freed > 0;
+    if (now - this.#spilledAt < SPILL_EVERY_MS) return freed > 0;
     this.#spilledAt = now;
     this.#figures.spills++;
     const reason = `${formatSize(bytes)} more should be freed: ${describePressure(left, this.#bySize)}`;
     this.#publish('spill', left.level, reason, bytes);
-    return freed;
+    return freed > 0;
   }
 
   #period(since: number, freed: boolean): number {
