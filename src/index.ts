@@ -1,5 +1,7 @@
 // The export list.
 export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
+export { AdaptiveCache, getAdaptiveCache } from './cache/adaptive-cache.js';
+export type { AdaptiveCacheOptions, AdaptiveCacheStats } from './cache/adaptive-cache-options.js';
 export { ByteCache } from './cache/byte-cache.js';
 export type { CacheLease } from './cache/byte-cache-lease.js';
 export type { ByteCacheOptions, CachePolicy, CacheSetOptions } from './cache/byte-cache-options.js';
@@ -22,6 +24,7 @@ export type {
 } from './contract/index.js';
 export type { PressureLevel } from './memory/levels.js';
 export { MemoryManager } from './memory/manager.js';
+export type { Optimised, WorkSize } from './memory/optimise.js';
 export type { BudgetChoice, MemoryPreset } from './memory/presets.js';
 export {
   getPressureMonitor,
@@ -29,6 +32,7 @@ export {
   type PressureSummary,
   type PressureTrend,
 } from './memory/pressure-monitor.js';
+export type { Recommendation } from './memory/recommend.js';
 export { Reservation } from './memory/reservation.js';
 export type { MemorySnapshot } from './memory/snapshot.js';
 export { detectDevice } from './models/detect.js';

@@ -1,6 +1,6 @@
 // Options and figures of an adaptive cache, validated, with their defaults.
 import * as v from 'valibot';
-import type { PressureLevel } from '../memory/manager.js';
+import type { PressureLevel } from '../memory/levels.js';
 import { type Duration, parseDuration } from '../util/durations.js';
 import { invalidArgument } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';

@@ -2,8 +2,8 @@
 import { LRUCache } from 'lru-cache';
 import type { AccountId, Ledger } from '../contract/index.js';
 import { collectGarbage } from '../memory/garbage.js';
-import { findMemoryLimit } from '../memory/limit.js';
-import type { PressureLevel } from '../memory/manager.js';
+import type { PressureLevel } from '../memory/levels.js';
+import { getPressureMonitor } from '../memory/pressure-monitor.js';
 import { native } from '../native/load.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
 import { parseSize, type Size } from '../util/sizes.js';
@@ -205,20 +205,26 @@ export class AdaptiveCache<V = unknown> implements Disposable {
 let shared: AdaptiveCache | undefined;
 
 /**
- * The adaptive cache of this thread, made at the first call. `options` count at that call; later ones are refused
+ * The adaptive cache of this thread, made at the first call over the pressure monitor, which it starts. `options` count at that call; later ones are refused
  * with `ERR_INVALID_ARGUMENT`. It is there until the thread ends, and must not be disposed of.
  */
 export function getAdaptiveCache(options?: AdaptiveCacheOptions): AdaptiveCache {
   if (shared && options)
     throw invalidArgument('options', 'none, since the cache of this thread exists', options);
-  shared ??= new AdaptiveCache(options);
+  if (!shared) {
+    const pressure = getPressureMonitor();
+    pressure.start();
+    shared = new AdaptiveCache({ pressure, ...options });
+  }
   return shared;
 }
 
 /** What could still be had: under the limit that binds the process, and under the root budget. */
 function availableBytes(ledger: Ledger): () => number {
-  const limit = findMemoryLimit();
-  return () => Math.max(0, Math.min(limit.limit - limit.workingSet(), ledger.limit(0) - ledger.held(0)));
+  return () => {
+    const { headroomBytes } = native().governor.measure();
+    return Math.max(0, Math.min(headroomBytes, ledger.limit(0) - ledger.held(0)));
+  };
 }
 
 function keyBytes(key: AdaptiveKey): number {

@@ -7,7 +7,9 @@ import { FairQueue, type Waiting } from './fair-queue.js';
 import { collectGarbage } from './garbage.js';
 import { onGovernorEvent } from './governor-events.js';
 import { HIGH, levelName, type PressureLevel } from './levels.js';
+import { type Optimised, optimise, type WorkSize } from './optimise.js';
 import { type BudgetChoice, budgetBounds } from './presets.js';
+import { type Recommendation, recommend } from './recommend.js';
 import { Reservation } from './reservation.js';
 import { type MemorySnapshot, snapshotOf } from './snapshot.js';
 
@@ -164,6 +166,17 @@ export class MemoryManager implements Disposable {
   /** How full the budget is by what is really used. */
   get level(): PressureLevel {
     return levelName(this.measure().level);
+  }
+
+  /** Files to prepare at once and items to give a model at once, with the reason, for what is free now. */
+  optimise(work: WorkSize): Optimised {
+    return optimise(work, { headroomBytes: this.measure().headroomBytes, cores: native().cores() });
+  }
+
+  /** What to change, in plain words, the most pressing first; empty where nothing is to be done. */
+  recommendations(): Recommendation[] {
+    const { heapTotal } = process.memoryUsage();
+    return recommend({ ...this.snapshot(), heapBytes: heapTotal }, this.#governor.history());
   }
 
   /** Refuses everybody who waits and gives the budget back; reservations still held stay valid. */

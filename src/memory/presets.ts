@@ -23,10 +23,13 @@ export interface BudgetChoice {
 /** What holds where neither a budget nor a preset is given. */
 const DEFAULT_BUDGET = '75%';
 
+/** Of the limit, whatever the size: at all of it the kernel kills. */
+const BESIDE_A_SIZE = 0.95;
+
 const PRESETS: Readonly<Record<MemoryPreset, (limit: number) => BudgetBounds>> = {
   forensic: () => ({
     residentBytes: 30e9,
-    limitShare: 1,
+    limitShare: BESIDE_A_SIZE,
     reason:
       'the preset forensic: 30 GB, for models of several gigabytes beside long recordings on a machine of their own',
   }),
@@ -58,7 +61,7 @@ export function budgetBounds({ budget, preset }: BudgetChoice, limit: number): B
   if (!isShare(chosen)) {
     const residentBytes = parseSize(chosen, 'budget');
     if (residentBytes === 0) throw invalidArgument('budget', 'a size above 0', chosen);
-    return { residentBytes, limitShare: 1, reason: `a budget of ${formatSize(residentBytes)}` };
+    return { residentBytes, limitShare: BESIDE_A_SIZE, reason: `a budget of ${formatSize(residentBytes)}` };
   }
   const limitShare = parseSizeOrShare(chosen, 1e15, 'budget') / 1e15;
   return {

@@ -1,7 +1,7 @@
 // What to change, in plain words, from what memory is like now and was like before.
 import { formatSize } from '../util/sizes.js';
 import { theilSen } from '../util/trend.js';
-import type { MemorySnapshot } from './manager.js';
+import type { MemorySnapshot } from './snapshot.js';
 
 /** What a recommendation is about: stable, for programs. */
 export type RecommendationTopic = 'unmanaged' | 'others' | 'pressure' | 'trend' | 'account' | 'idle';

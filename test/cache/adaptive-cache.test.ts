@@ -7,7 +7,7 @@ import {
   type PressureChange,
   type PressureSource,
 } from '../../src/cache/adaptive-cache-options.js';
-import type { PressureLevel } from '../../src/memory/manager.js';
+import type { PressureLevel } from '../../src/memory/levels.js';
 import { native } from '../../src/native/load.js';
 
 const KB = 1000;

@@ -119,6 +119,16 @@ describe('memory manager', () => {
     new MemoryManager(larger)[Symbol.dispose]();
   });
 
+  it('tells workers and batch size for a job, with the reason, and what to change', () => {
+    const memory = managerWithRoom(400 * MB);
+    const { workers, batchSize, reason } = memory.optimise({ count: 100, meanBytes: '5MB' });
+    expect(workers).toBeGreaterThanOrEqual(1);
+    expect(batchSize).toBeGreaterThanOrEqual(1);
+    expect(reason).toMatch(/MB/);
+    expect(memory.optimise({ count: 100, meanBytes: '5GB' })).toMatchObject({ workers: 1, batchSize: 1 });
+    expect(Array.isArray(memory.recommendations())).toBe(true);
+  });
+
   it('refuses who waits when it is disposed', async () => {
     const memory = managerWithRoom(200 * MB);
     const held = await memory.reserve('decode', '150MB');

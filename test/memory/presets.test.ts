@@ -6,7 +6,10 @@ const wrong = expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' });
 
 describe('the bounds of a budget', () => {
   it('are 30 GB for forensic work', () => {
-    expect(budgetBounds({ preset: 'forensic' }, LIMIT)).toMatchObject({ residentBytes: 30e9, limitShare: 1 });
+    expect(budgetBounds({ preset: 'forensic' }, LIMIT)).toMatchObject({
+      residentBytes: 30e9,
+      limitShare: 0.95,
+    });
   });
 
   it('are a share of the limit in a container of its own', () => {
@@ -27,7 +30,7 @@ describe('the bounds of a budget', () => {
     (preset) => {
       expect(budgetBounds({ budget: '2GB', preset }, LIMIT)).toEqual({
         residentBytes: 2e9,
-        limitShare: 1,
+        limitShare: 0.95,
         reason: 'a budget of 2.0 GB',
       });
       expect(budgetBounds({ budget: ' 40 % ', preset }, LIMIT)).toMatchObject({
