@@ -25,7 +25,7 @@ const WATCH_MS = 0.25;
 /**
  * One crossing: a full cache, JavaScript blocked, memory taken at the rate until it lies beyond HIGH.
  * @param {Governed} governed
- * @returns {Promise<{ outside: number, own: number, seen: Seen[], history: object }>} ms; `Infinity` where nothing was freed
+ * @returns {Promise<{ outside: number, own: number, seen: Seen[], history: import('../../src/contract/index.js').PressureHistory }>} ms; `Infinity` where nothing was freed
  */
 async function cross(governed) {
   // Anew each time: after an eviction caches may only grow back slowly.
