@@ -21,7 +21,7 @@ struct Registry {
 NeverDestroyed<Registry> registry;
 
 // One hold of a table's locks frees about this much, so that nobody waits long for an entry meanwhile.
-constexpr int64_t kSliceBytes = 8 << 20;
+constexpr int64_t kSliceBytes = 4 << 20;
 
 // All caches of the process, asked for memory as one: each gives in proportion to what it has committed.
 class Caches : public Reclaimable {

@@ -6,10 +6,14 @@
 
 #include "core/never_destroyed.h"
 #include "memory/governor_reasons.h"
-#include "memory/reclaimable.h"
 
 namespace spillway {
 namespace {
+
+// One step of freeing: some milliseconds for small entries. Many bytes are freed in larger ones, so that
+// there is not an event for each.
+constexpr int64_t kStepBytes = 8 << 20;
+constexpr int64_t kMostSteps = 16;
 
 double EpochMilliseconds() {
   timespec now;
@@ -105,7 +109,7 @@ GovernorFigures Governor::Figures() {
 int64_t Governor::Reclaim(int64_t bytes) {
   Lock lock(mutex_);
   if (!signals_) Sample();
-  return FreeStorage(bytes, lock);
+  return FreeStorage(bytes, false, lock);
 }
 
 // Reads every signal into `reading_`; its level is that of before.
@@ -158,29 +162,37 @@ int64_t Governor::BytesToCalm() const {
   return std::max<int64_t>(0, reading_.budget - reading_.headroom - calm);
 }
 
-int64_t Governor::FreeStorage(int64_t bytes, Lock& lock) {
+// In steps with a measurement after each: what others give back meanwhile is not asked for again.
+int64_t Governor::FreeStorage(int64_t bytes, bool until_calm, Lock& lock) {
+  const int64_t step = std::max(kStepBytes, bytes / kMostSteps);
   int64_t sum = 0;
   for (Reclaimable* each : Reclaimables()) {
-    if (sum >= bytes) break;
-    // What is freed must not be taken again by whoever fills a cache at this moment.
-    const int64_t withheld = booking_.withheld();
-    if (owner_) booking_.HoldStorage(bytes - sum);
-    lock.unlock();
-    const int64_t freed = each->Reclaim(bytes - sum);
-    lock.lock();
-    Sample();
-    if (owner_ && freed > 0) booking_.HoldStorage(0);
-    if (owner_ && freed == 0) booking_.Withhold(withheld);
-    if (freed == 0) continue;
-    sum += freed;
-    ++figures_.evictions;
-    figures_.freed_bytes += freed;
-    Publish(PressureEvent::Kind::kFreed, reading_.level,
-            std::string(each->name()) + " gave " + FormatSize(freed) +
-                " back: " + DescribePressure(reading_, by_size_),
-            freed, each->name());
+    for (int64_t freed = 1; sum < bytes && freed > 0; sum += freed) {
+      freed = FreeStep(*each, std::min(step, bytes - sum), lock);
+      if (until_calm && reading_.level < PressureLevel::kHigh) return sum + freed;
+    }
   }
   return sum;
+}
+
+int64_t Governor::FreeStep(Reclaimable& reclaimable, int64_t bytes, Lock& lock) {
+  // What is freed must not be taken again by whoever fills a cache at this moment.
+  const int64_t withheld = booking_.withheld();
+  if (owner_) booking_.HoldStorage(bytes);
+  lock.unlock();
+  const int64_t freed = reclaimable.Reclaim(bytes);
+  lock.lock();
+  Sample();
+  if (owner_ && freed > 0) booking_.HoldStorage(0);
+  if (owner_ && freed == 0) booking_.Withhold(withheld);
+  if (freed == 0) return 0;
+  ++figures_.evictions;
+  figures_.freed_bytes += freed;
+  Publish(PressureEvent::Kind::kFreed, reading_.level,
+          std::string(reclaimable.name()) + " gave " + FormatSize(freed) +
+              " back: " + DescribePressure(reading_, by_size_),
+          freed, reclaimable.name());
+  return freed;
 }
 
 }  // namespace spillway

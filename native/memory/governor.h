@@ -16,6 +16,7 @@
 #include "memory/governor_booking.h"
 #include "memory/pressure.h"
 #include "memory/pressure_history.h"
+#include "memory/reclaimable.h"
 #include "memory/signals/signals.h"
 
 namespace spillway {
@@ -56,7 +57,9 @@ class Governor {
   void Publish(PressureEvent::Kind kind, PressureLevel previous, std::string reason, int64_t bytes = 0,
                const char* account = "");
   int64_t BytesToCalm() const;
-  int64_t FreeStorage(int64_t bytes, Lock& lock);
+  // `until_calm`: stops as soon as the level is below HIGH.
+  int64_t FreeStorage(int64_t bytes, bool until_calm, Lock& lock);
+  int64_t FreeStep(Reclaimable& reclaimable, int64_t bytes, Lock& lock);
 
   // The thread (governor_thread.cc).
   bool Wanted() const { return owner_ || !listeners_.empty(); }

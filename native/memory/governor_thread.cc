@@ -18,7 +18,7 @@ constexpr double kShortestMs = 5, kLongestMs = 100;
 // the headroom is gone, and before somebody who allocates 1 GB/s could use it up.
 constexpr double kLooks = 4;
 constexpr double kFastestGrowth = 1e6;  // bytes a millisecond
-constexpr double kNothingLeftMs = 20;   // between samples while there is nothing to free
+constexpr double kNothingLeftMs = 20;   // between samples at HIGH, while there is nothing to free
 constexpr double kGapMs = 400;          // beyond the period: the process was stopped, or starved of CPU
 constexpr double kTrimEveryMs = 500, kTrimSeldomMs = 8000;
 constexpr double kSpillEveryMs = 200;
@@ -82,12 +82,14 @@ void Governor::NoticeGap(double now_ms) {
 
 // True where storage was freed.
 bool Governor::Act(Lock& lock) {
-  const bool freed = FreeStorage(BytesToCalm(), lock) > 0;
-  if (reading_.level < PressureLevel::kHigh) return freed;
+  const int64_t wanted = BytesToCalm();
+  const int64_t freed = FreeStorage(wanted, true, lock);
+  // Where storage gave all that it was asked for, others have grown meanwhile, and there may be more of it.
+  if (reading_.level < PressureLevel::kHigh || freed >= wanted) return freed > 0;
   const double now_ms = ClockMs(CLOCK_MONOTONIC);
   GiveFreePagesBack(now_ms);
   AskToSpill(now_ms);
-  return freed;
+  return freed > 0;
 }
 
 // Less and less often while it does not help.
@@ -115,11 +117,16 @@ double Governor::Period(double now_ms, bool freed) {
   growth_ = std::max({growth, growth_ * kGrowthFades, 0.0});
   grown_ms_ = now_ms;
   used_before_ = used;
-  const auto headroom = static_cast<double>(std::max<int64_t>(0, reading_.headroom));
+  if (reading_.level >= PressureLevel::kHigh && !freed) return kNothingLeftMs;
+  const double longest = reading_.level >= PressureLevel::kHigh ? kNothingLeftMs : kLongestMs;
+  const auto headroom = static_cast<double>(reading_.headroom);
   double period = headroom / kFastestGrowth;
-  if (growth_ > 0) period = std::min(period, headroom / growth_ / kLooks);
-  const double shortest = reading_.level >= PressureLevel::kHigh && !freed ? kNothingLeftMs : kShortestMs;
-  return std::clamp(period, shortest, kLongestMs);
+  if (growth_ > 0) {
+    const double to_high = (kHighBegins - reading_.used_share) * static_cast<double>(reading_.budget);
+    period = std::min(period, headroom / growth_ / kLooks);
+    if (to_high > 0) period = std::min(period, to_high / growth_ / 2);
+  }
+  return std::clamp(period, kShortestMs, longest);
 }
 
 }  // namespace spillway

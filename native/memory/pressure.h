@@ -18,7 +18,8 @@ enum class PressureLevel : int { kNormal, kElevated, kHigh, kCritical };
 inline constexpr double kLevelBegins[] = {0, 0.70, 0.85, 0.95};
 // A level is left this far below where it begins, so that a saw-tooth on a threshold does not flap.
 inline constexpr double kHysteresis = 0.06;
-inline constexpr double kHighEnds = kLevelBegins[static_cast<int>(PressureLevel::kHigh)] - kHysteresis;
+inline constexpr double kHighBegins = kLevelBegins[static_cast<int>(PressureLevel::kHigh)];
+inline constexpr double kHighEnds = kHighBegins - kHysteresis;
 
 inline PressureLevel NextLevel(PressureLevel level, double used_share) {
   int next = static_cast<int>(level);

@@ -13,7 +13,7 @@ import { formatSize } from '../util/sizes.js';
 import { Booking } from './governor-booking.js';
 import type { StorageLedger } from './ledger.js';
 import { MemorySignals } from './memory-signals.js';
-import { bytesToCalm, describePressure, HIGH, nextLevel, requirePlan } from './pressure.js';
+import { bytesToCalm, describePressure, HIGH, HIGH_BEGINS, nextLevel, requirePlan } from './pressure.js';
 import { History } from './pressure-history.js';
 
 /** Gives about `bytes` back and returns how many were. */
@@ -206,15 +206,18 @@ export class TimedGovernor implements Governor {
 
   /** True where storage was freed. */
   #act(now: number, reading: PressureReading): boolean {
-    const freed = this.reclaim(bytesToCalm(reading)) > 0;
+    const wanted = bytesToCalm(reading);
+    const freed = this.reclaim(wanted);
     const left = this.#reading ?? reading;
     const bytes = bytesToCalm(left);
-    if (left.level < HIGH || bytes === 0 || now - this.#spilledAt < SPILL_EVERY_MS) return freed;
+    // Where storage gave all that it was asked for there may be more of it.
+    if (left.level < HIGH || bytes === 0 || freed >= wanted) return freed > 0;
+    if (now - this.#spilledAt < SPILL_EVERY_MS) return freed > 0;
     this.#spilledAt = now;
     this.#figures.spills++;
     const reason = `${formatSize(bytes)} more should be freed: ${describePressure(left, this.#bySize)}`;
     this.#publish('spill', left.level, reason, bytes);
-    return freed;
+    return freed > 0;
   }
 
   #period(since: number, freed: boolean): number {
@@ -222,10 +225,14 @@ export class TimedGovernor implements Governor {
     const used = budgetBytes - headroomBytes;
     this.#growth = Math.max((used - this.#usedBefore) / Math.max(1, since), this.#growth / 2, 0);
     this.#usedBefore = used;
-    const headroom = Math.max(0, headroomBytes);
-    const period = Math.min(headroom / this.#growth / LOOKS || 0, headroom / FASTEST_GROWTH);
-    const shortest = level >= HIGH && !freed ? NOTHING_LEFT_MS : SHORTEST_MS;
-    return Math.min(LONGEST_MS, Math.max(shortest, period));
+    if (level >= HIGH && !freed) return NOTHING_LEFT_MS;
+    const soonest = Math.min(
+      headroomBytes / FASTEST_GROWTH,
+      this.#growth > 0 ? headroomBytes / this.#growth / LOOKS : LONGEST_MS,
+      // Where HIGH begins is met at half the time to it, again and again.
+      this.#growth > 0 && level < HIGH ? (HIGH_BEGINS * budgetBytes - used) / this.#growth / 2 : LONGEST_MS,
+    );
+    return Math.min(level >= HIGH ? NOTHING_LEFT_MS : LONGEST_MS, Math.max(SHORTEST_MS, soonest));
   }
 
   #publish(

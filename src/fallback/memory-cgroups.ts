@@ -1,6 +1,6 @@
 // The memory cgroups of this process, from its own up to the root, version 1 and 2: native/memory/signals/cgroup
 // in JavaScript.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** A limit on memory and what is used under it, bytes. */
@@ -94,6 +94,8 @@ export class Cgroups {
     // Inside a container the path may be that of the host: what is mounted is found further up.
     for (let inside = rest.join(':'); ; inside = path.posix.dirname(inside)) {
       const folder = path.join(top, inside === '/' ? '' : inside);
+      // The root of version 1, which alone has this file, can have no limit: nothing is above what has been found.
+      if (folder === top && existsSync(path.join(top, 'cgroup.sane_behavior'))) return groups;
       if (readText(path.join(folder, unified ? 'memory.max' : 'memory.limit_in_bytes')) !== undefined)
         groups.push({ folder, unified, topmost: false });
       if (inside === '/' || inside === '.' || inside === '') break;

@@ -75,6 +75,7 @@ export class MemorySignals {
     if (now - this.#foundAt < (this.#complete ? GROUPS_EVERY_MS : LOST_GROUPS_EVERY_MS)) return;
     this.#foundAt = now;
     if (!this.#groups.refresh()) return;
+    this.#complete = true;
     this.#changes.push(`the memory cgroups of this process changed: ${this.#groups.describe()} from now on`);
   }
 
@@ -86,6 +87,8 @@ export class MemorySignals {
       this.#changes.push(
         `a memory cgroup cannot be read any more: ${this.#groups.describe()} is looked for again`,
       );
+    if (!this.#complete && complete)
+      this.#changes.push(`every memory cgroup can be read again: ${this.#groups.describe()}`);
     this.#complete = complete;
     const [first, ...rest] = machine ? [...limits, machine] : limits;
     return [first ?? { bytes: os.totalmem(), workingSet: ownBytes, source: 'process' }, ...rest];

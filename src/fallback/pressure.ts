@@ -8,7 +8,8 @@ export const HIGH = 2;
 const BEGINS = [0, 0.7, 0.85, 0.95] as const;
 /** A level is left this far below where it begins, so that a saw-tooth on a threshold does not flap. */
 const HYSTERESIS = 0.06;
-const HIGH_ENDS = BEGINS[HIGH] - HYSTERESIS;
+export const HIGH_BEGINS = BEGINS[HIGH];
+const HIGH_ENDS = HIGH_BEGINS - HYSTERESIS;
 
 export function nextLevel(level: PressureDegree, usedShare: number): PressureDegree {
   let next: number = level;

@@ -37,7 +37,6 @@ Cgroups::Cgroups(const std::string& proc, std::string root)
 
 // A line is "hierarchy:controllers:path"; version 2 names no controllers.
 void Cgroups::Resolve(std::string_view membership) {
-  membership_ = membership;
   groups_.clear();
   for (size_t at = 0; at < membership.size();) {
     const size_t end = std::min(membership.find('\n', at), membership.size());
@@ -60,6 +59,9 @@ void Cgroups::Climb(const std::string& top, std::string inside, bool unified) {
   for (;; inside = ParentOf(inside)) {
     const bool at_root = inside.size() <= 1;
     const std::string folder = at_root ? top : top + inside;
+    // The root of version 1, which alone has this file, can have no limit, and its figures are the slowest to
+    // read.
+    if (at_root && access((folder + "/cgroup.sane_behavior").c_str(), F_OK) == 0) return;
     KeptFile limit(folder + (unified ? "/memory.max" : "/memory.limit_in_bytes"));
     if (limit.error() == 0)
       groups_.push_back({folder, unified, false, std::move(limit),
@@ -102,17 +104,9 @@ bool Cgroups::Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<Memory
 }
 
 bool Cgroups::Refresh(ReadBuffer& buffer) {
-  const std::string_view membership = membership_file_.Read(buffer);
-  if (membership == membership_ && AllThere()) return false;
   const std::string before = Describe();
-  Resolve(membership);
+  Resolve(membership_file_.Read(buffer));
   return Describe() != before;
-}
-
-bool Cgroups::AllThere() const {
-  return std::all_of(groups_.begin(), groups_.end(), [](const Group& group) {
-    return group.limit.error() == 0 && access(group.limit.path().c_str(), F_OK) == 0;
-  });
 }
 
 std::string Cgroups::Describe() const {

@@ -20,8 +20,8 @@ class Cgroups {
   // Appends the limits below `machine_bytes`, the process's own group first. False where a group that was
   // there cannot be read any more. A limit's source lives until Refresh.
   bool Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<MemoryLimit>* limits);
-  // Looks again which groups there are: the process may have been moved, a group may have gone. True where
-  // they changed.
+  // Opens everything anew: the process may have been moved, a group may have gone or come back. True where
+  // the groups are others.
   bool Refresh(ReadBuffer& buffer);
   // The folders that are read, or why there is none.
   std::string Describe() const;
@@ -40,11 +40,9 @@ class Cgroups {
   void Resolve(std::string_view membership);
   void Climb(const std::string& top, std::string inside, bool unified);
   static int64_t LimitOf(Group& group, ReadBuffer& buffer);
-  bool AllThere() const;
 
   const std::string root_;
   KeptFile membership_file_;
-  std::string membership_;
   std::vector<Group> groups_;
 };
 

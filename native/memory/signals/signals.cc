@@ -8,9 +8,14 @@
 namespace spillway {
 namespace {
 
-constexpr int64_t kMachineEveryMs = 50;      // a read costs 5 µs, and a tighter limit mostly binds first
-constexpr int64_t kGroupsEveryMs = 1000;     // a process is rarely moved,
+// How often the machine is read while it has this much more left than a group has: nobody takes more
+// meanwhile.
+constexpr int64_t kMachineEveryMs = 500;
+constexpr int64_t kMachineFarBytes = 1'000'000'000;
+constexpr int64_t kGroupsEveryMs = 1000;     // a process is rarely moved, and looking costs some 30 µs,
 constexpr int64_t kLostGroupsEveryMs = 100;  // but a group that has gone is noticed by the next read
+
+int64_t Left(const MemoryLimit& limit) { return limit.bytes - limit.working_set; }
 
 }  // namespace
 
@@ -51,13 +56,12 @@ void Signals::Observe(double share, Observation* observation) {
   const int64_t spared = tightest - observation->limit_budget;
   const MemoryLimit* nearest = nullptr;
   for (const MemoryLimit& limit : limits_)
-    if (!nearest || limit.bytes - limit.working_set <= nearest->bytes - nearest->working_set)
-      nearest = &limit;
+    if (!nearest || Left(limit) <= Left(*nearest)) nearest = &limit;
   observation->limit = nearest->bytes;
   observation->working_set = nearest->working_set;
-  observation->limit_headroom = nearest->bytes - spared - nearest->working_set;
+  observation->limit_headroom = Left(*nearest) - spared;
   observation->source = *nearest->source;
-  machine_nearest_ = machine_limit_ && nearest->source == machine_limit_->source;
+  machine_far_ = machine_limit_ && Left(*machine_limit_) > Left(*nearest) + kMachineFarBytes;
 }
 
 void Signals::LookForGroups() {
@@ -65,6 +69,7 @@ void Signals::LookForGroups() {
   if (now - groups_found_ms_ < (groups_complete_ ? kGroupsEveryMs : kLostGroupsEveryMs)) return;
   groups_found_ms_ = now;
   if (!groups_.Refresh(buffer_)) return;
+  groups_complete_ = true;
   stalls_ = Stalls(proc_, groups_.UnifiedFolder());
   changes_.push_back("the memory cgroups of this process changed: " + groups_.Describe() + " from now on");
 }
@@ -77,6 +82,8 @@ void Signals::ReadLimits(const Observation& observation) {
   if (groups_complete_ && !complete)
     changes_.push_back("a memory cgroup cannot be read any more: " + groups_.Describe() +
                        " is looked for again");
+  if (!groups_complete_ && complete)
+    changes_.push_back("every memory cgroup can be read again: " + groups_.Describe());
   groups_complete_ = complete;
   if (machine_limit_) limits_.push_back(*machine_limit_);
   if (limits_.empty())
@@ -85,7 +92,7 @@ void Signals::ReadLimits(const Observation& observation) {
 
 void Signals::ReadMachine() {
   const int64_t now = CoarseMilliseconds();
-  if (!machine_nearest_ && now - machine_read_ms_ < kMachineEveryMs) return;
+  if (machine_far_ && now - machine_read_ms_ < kMachineEveryMs) return;
   machine_read_ms_ = now;
   machine_limit_ = machine_.Read(buffer_);
   Note(&machine_readable_, machine_limit_.has_value(), machine_);

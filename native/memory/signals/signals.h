@@ -57,7 +57,7 @@ class Signals {
   std::optional<MemoryLimit> machine_limit_;
   const std::string process_ = "process";
   int64_t machine_read_ms_ = 0, groups_found_ms_ = 0;
-  bool machine_nearest_ = true, groups_complete_ = true;
+  bool machine_far_ = false, groups_complete_ = true;
   bool statm_readable_ = true, machine_readable_ = true, stalls_readable_ = true;
   std::vector<std::string> changes_;
 };
