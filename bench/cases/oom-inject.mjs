@@ -37,7 +37,8 @@ const side = (share) => ({
           inputs.map(async (pixels, i) => {
             const outputs = await batcher.submit({ pixels });
             order.push(i);
-            sums[i] = sumOf(outputs.sums.data) + sumOf(outputs.dct.data);
+            for (const { data } of Object.values(outputs))
+              sums[i] += sumOf(/** @type {Float64Array} */ (data));
           }),
         );
         const ms = performance.now() - start;
@@ -58,7 +59,7 @@ const side = (share) => ({
 
 /**
  * The most that one whole batch holds beyond what the idle model does.
- * @param {import('../../dist/index.js').Batcher} batcher @param {readonly object[]} inputs
+ * @param {import('../../dist/index.js').Batcher} batcher @param {readonly import('../../dist/index.js').Tensor[]} inputs
  * @param {import('../../src/contract/index.js').Ledger} ledger
  */
 async function needOf(batcher, inputs, ledger) {

@@ -25,7 +25,7 @@ const WATCH_MS = 0.25;
 /**
  * One crossing: a full cache, JavaScript blocked, memory taken at the rate until it lies beyond HIGH.
  * @param {Governed} governed
- * @returns {Promise<{ outside: number, own: number, seen: Seen[], history: object }>} ms; `Infinity` where nothing was freed
+ * @returns {Promise<{ outside: number, own: number, seen: Seen[], history: import('../../src/contract/index.js').PressureHistory }>} ms; `Infinity` where nothing was freed
  */
 async function cross(governed) {
   // Anew each time: after an eviction caches may only grow back slowly.
@@ -65,6 +65,11 @@ function ownLatency(events) {
   return crossed && freed ? freed.reading.at - crossed.reading.at : Number.POSITIVE_INFINITY;
 }
 
+/** Between two looks, ms. @param {readonly Seen[]} seen */
+function longestGap(seen) {
+  return Math.max(0, ...seen.map(({ at }, i) => at - (seen[i - 1]?.at ?? at)));
+}
+
 const bound = (/** @type {number} */ value) => ({ limit: { name: 'bound', value } });
 
 const latency = {
@@ -99,10 +104,12 @@ const latency = {
           try {
             const outside = [];
             const own = [];
+            let starved = 0;
             for (let i = 0; i < crossings; i++) {
               const crossing = await cross(governed);
               outside.push(Math.min(crossing.outside, BLOCK_MS));
               own.push(Math.min(crossing.own, BLOCK_MS));
+              starved = Math.max(starved, longestGap(crossing.seen));
               if (i === 0)
                 drawMemory('pressure.latency', {
                   title: 'JavaScript blocked, another process takes 500 MB/s',
@@ -110,6 +117,10 @@ const latency = {
                   booked: bookedOf(crossing.history, crossing.seen[0]?.at),
                 });
             }
+            // On a machine that has other things to do this says how much of the latency is the machine's.
+            console.error(
+              `pressure.latency: who watched from outside waited ${starved.toFixed(1)} ms at most`,
+            );
             if (governed.group.kills > 0) throw new Error('the kernel killed a process of the group');
             return {
               values: { p99: quantile(outside, 0.99), max: Math.max(...outside), own: Math.max(...own) },

@@ -49,7 +49,8 @@ function replay(governor, trace, bySize) {
   const figures = /** @type {(keyof Moment)[]} */ (Object.keys(now));
   for (const name of figures) told.tell(name, now[name]);
   governor.configure({ residentBytes: bySize, limitShare: SHARE, proc: told.proc, cgroup: told.cgroup });
-  let { level } = governor.measure();
+  /** @type {number} */
+  let level = governor.measure().level;
   let wrong = 0;
   let asked = 0;
   for (const moment of trace)

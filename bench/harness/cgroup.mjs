@@ -59,10 +59,11 @@ export function whyNoGroups() {
   if (process.platform !== 'linux') return `memory groups are Linux's, this is ${process.platform}`;
   const version = versionHere();
   if (version === undefined) return 'the kernel has no memory controller at /sys/fs/cgroup';
+  if (process.getuid?.() !== 0) return 'only root may make memory groups';
   const { root } = CONTROLLERS[version];
   try {
     accessSync(root, constants.W_OK);
-    return process.getuid?.() === 0 ? undefined : 'only root may make memory groups';
+    return undefined;
   } catch (error) {
     return `${root} cannot be written to: ${/** @type {NodeJS.ErrnoException} */ (error).code}`;
   }

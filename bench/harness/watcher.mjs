@@ -20,7 +20,7 @@ export class Watcher {
     const { usage, stat, inactive, limit } = group.files;
     const args = [usage, stat, inactive, limit, String(everyMs * 1000)];
     if (pid !== undefined) args.push(`/proc/${pid}/statm`);
-    this.#child = spawn(compile('watch-group'), args, { stdio: ['pipe', 'pipe', 2] });
+    this.#child = spawn(compile('watch-group'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: this.#child.stdout });
     lines.on('line', (line) => this.seen.push(parse(line)));
     this.#done = new Promise((resolve, reject) => {
