@@ -13,7 +13,15 @@ import { formatSize } from '../util/sizes.js';
 import { Booking } from './governor-booking.js';
 import type { StorageLedger } from './ledger.js';
 import { MemorySignals } from './memory-signals.js';
-import { bytesToCalm, describePressure, HIGH, HIGH_BEGINS, nextLevel, requirePlan } from './pressure.js';
+import {
+  bytesToCalm,
+  describePressure,
+  HIGH,
+  HIGH_BEGINS,
+  nextLevel,
+  requirePlan,
+  WHOLE,
+} from './pressure.js';
 import { History } from './pressure-history.js';
 
 /** Gives about `bytes` back and returns how many were. */
@@ -27,12 +35,6 @@ const LOOKS = 4;
 const FASTEST_GROWTH = 1e6;
 const GAP_MS = 400;
 const SPILL_EVERY_MS = 200;
-const WHOLE: GovernorPlan = {
-  residentBytes: Number.POSITIVE_INFINITY,
-  limitShare: 1,
-  proc: '/proc',
-  cgroup: '/sys/fs/cgroup',
-};
 
 /** The governor of one thread, and where its caches register what they can give. */
 export class TimedGovernor implements Governor {
