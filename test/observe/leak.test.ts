@@ -137,7 +137,7 @@ describe('the probe of a run', () => {
         'adaptive-cache': account(10 * MB),
       },
     };
-    using probe = new LeakProbe(notes, { snapshot: () => figures });
+    using probe = new LeakProbe(notes, { snapshot: () => figures, firstCollectionMs: 0 });
     probe.look(1);
     expect(Object.keys(notes.seen)).toEqual(['decode', 'models', 'heap']);
     expect(notes.seen).toMatchObject({ decode: 25 * MB, models: 45 * MB });
