@@ -1,4 +1,5 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tensor, TensorElements } from '../contract/index.js';
 import { codeOf, invalidArgument, SpillwayError } from '../util/errors.js';
 
@@ -12,6 +13,8 @@ export interface BatcherOptions {
   readonly maxBatch?: number;
   /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
   readonly limit?: () => number;
+  /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
+  readonly holdBack?: () => Disposable;
   /** Aborts what waits and what runs. */
   readonly signal?: AbortSignal;
 }
@@ -24,6 +27,10 @@ export interface BatcherStats {
   /** Items of the largest batch that ran. */
   readonly largest: number;
 }
+
+/** A large photo that is being decoded holds its memory for some seconds. */
+const ROOM_EVERY_MS = 40;
+const ROOM_ATTEMPTS = 100;
 
 type Item = Readonly<Record<string, Tensor>>;
 export type Numeric = Exclude<TensorElements, readonly string[]>;
@@ -42,17 +49,22 @@ export class Batcher {
   readonly #model: BatchRunner;
   readonly #maxBatch: number;
   readonly #limit: () => number;
+  readonly #holdBack: (() => Disposable) | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #queue: Job[] = [];
   #running = false;
   #stats = { items: 0, batches: 0, splits: 0, largest: 0 };
 
-  constructor(model: BatchRunner, { maxBatch = 8, limit = () => maxBatch, signal }: BatcherOptions = {}) {
+  constructor(
+    model: BatchRunner,
+    { maxBatch = 8, limit = () => maxBatch, holdBack, signal }: BatcherOptions = {},
+  ) {
     if (!Number.isInteger(maxBatch) || maxBatch < 1)
       throw invalidArgument('maxBatch', 'an integer of at least 1', maxBatch);
     this.#model = model;
     this.#maxBatch = maxBatch;
     this.#limit = limit;
+    this.#holdBack = holdBack;
     this.#signal = signal;
   }
 
@@ -86,20 +98,36 @@ export class Batcher {
     this.#running = false;
   }
 
-  /** Runs the jobs in one batch; where the budget refuses, in halves, down to one at a time. */
+  /** Runs the jobs in one batch; where the budget refuses, in halves, down to one at a time, which waits for room. */
   async #runAll(jobs: readonly Job[]): Promise<void> {
     try {
       const rows = await this.#runBatch(jobs.map(({ item }) => item));
       for (const [i, { resolve }] of jobs.entries()) resolve(rows[i] as Item);
     } catch (error) {
-      if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || jobs.length === 1) {
+      const [only, another] = jobs;
+      if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || (!another && !this.#holdBack)) {
         for (const { reject } of jobs) reject(error);
         return;
       }
+      if (only && !another) return this.#runWithRoom(only);
       this.#stats.splits++;
       const half = Math.ceil(jobs.length / 2);
       await this.#runAll(jobs.slice(0, half));
       await this.#runAll(jobs.slice(half));
+    }
+  }
+
+  /** An item that was refused alone: tried again while what others have in flight ends and nothing new begins. */
+  async #runWithRoom({ item, resolve, reject }: Job): Promise<void> {
+    using _held = this.#holdBack?.();
+    for (let attempt = 1; ; attempt++) {
+      await sleep(ROOM_EVERY_MS);
+      try {
+        const [row] = await this.#runBatch([item]);
+        return resolve(row as Item);
+      } catch (error) {
+        if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || attempt === ROOM_ATTEMPTS) return reject(error);
+      }
     }
   }
 

@@ -42,6 +42,7 @@ export class MemoryManager implements Disposable {
   readonly #spillers = new Set<(bytes: number) => void>();
   readonly #queue = new FairQueue<Waiter>();
   #live = 0;
+  #heldBack = 0;
   #relieving: Promise<void> | undefined;
   #relievedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -131,9 +132,23 @@ export class MemoryManager implements Disposable {
   /** Sets `size` aside if it fits now and nobody waits; else undefined. */
   tryReserve(stage: string, size: Size): Reservation | undefined {
     if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed');
-    if (this.#queue.length > 0) return undefined;
+    if (this.#queue.length > 0 || this.#heldBack > 0) return undefined;
     this.measure();
     return this.#take(stage, parseSize(size, 'size'));
+  }
+
+  /**
+   * Grants nobody anything until it is disposed of: for work that charges the ledger itself, was refused, and finds
+   * room once what is in flight has ended.
+   */
+  holdBack(): Disposable {
+    this.#heldBack++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#heldBack--;
+        this.#serve();
+      },
+    };
   }
 
   /** The most that could ever be reserved: the budget less what was there from the start and what stays. */
@@ -226,7 +241,7 @@ export class MemoryManager implements Disposable {
   /** Serves who waits; one that cannot be served even by an idle job is refused. */
   #serve(): void {
     clearTimeout(this.#timer);
-    while (this.#queue.length > 0 && !this.#closed) {
+    while (this.#queue.length > 0 && this.#heldBack === 0 && !this.#closed) {
       this.measure();
       const candidates = this.#queue.candidates(performance.now());
       const [first] = candidates;

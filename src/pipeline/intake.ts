@@ -43,6 +43,8 @@ export class Intake {
   readonly #signal: AbortSignal;
   /** Read, and not yet at their turn. */
   readonly #ahead = new Set<Read>();
+  /** How many have their turn and wait for room. */
+  #starving = 0;
 
   /** `turns`: whose turn it is to decode. */
   constructor(workload: OpenWorkload, memory: MemoryManager, turns: Turns, signal: AbortSignal) {
@@ -86,6 +88,7 @@ export class Intake {
     }
     if (!workload.inspect) throw new TypeError('expected inspect() of a workload that reads files whole');
     const inspection = await workload.inspect(read.bytes);
+    if (this.#starving > 0) giveUp(read);
     this.#ahead.add(read);
     return this.#turns.run(() => {
       this.#ahead.delete(read);
@@ -110,12 +113,20 @@ export class Intake {
     }
   }
 
-  /** Waiting for more while holding some is how jobs deadlock: all give their bytes up, ask for all, and read again. */
+  /**
+   * Waiting for more while holding some is how jobs deadlock: who waits for room, and who waits for a turn meanwhile,
+   * give their bytes up, ask for all of it, and read again.
+   */
   async #room(file: FileEntry, read: Read, bytes: number): Promise<Reservation> {
     const held = read.bytes.length > 0 ? this.#memory.tryReserve('decode', bytes) : undefined;
     if (held) return held;
     for (const each of [read, ...this.#ahead]) giveUp(each);
-    return this.#memory.reserve('decode', file.size + bytes, { signal: this.#signal });
+    this.#starving++;
+    try {
+      return await this.#memory.reserve('decode', file.size + bytes, { signal: this.#signal });
+    } finally {
+      this.#starving--;
+    }
   }
 }
 

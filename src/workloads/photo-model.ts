@@ -111,6 +111,7 @@ class OpenPhotoModel implements OpenWorkload {
       batcher: new Batcher(rows === undefined ? only : fixedBatch(only, rows), {
         maxBatch: rows ?? options.maxBatch,
         limit: () => allowedAt(parts.memory.level, options.maxBatch),
+        holdBack: () => parts.memory.holdBack(),
         signal,
       }),
       convert: pixelConverter(graph.format),

@@ -141,6 +141,7 @@ class OpenPhotos implements OpenWorkload {
     const { memory } = this.#parts;
     const maxBatch = this.#maxBatch;
     const limit = () => allowedAt(memory.level, maxBatch);
-    return new Batcher(model, { maxBatch, limit, signal: this.#signal });
+    const holdBack = () => memory.holdBack();
+    return new Batcher(model, { maxBatch, limit, holdBack, signal: this.#signal });
   }
 }

@@ -55,6 +55,29 @@ describe('batcher', () => {
     await expect(batcher.submit({ x: row(1) })).rejects.toThrow('no room');
   });
 
+  it('tries a single item again that was refused, while others are held back', async () => {
+    let fits = 0;
+    let held = 0;
+    const sizes: number[] = [];
+    const runner: BatchRunner = {
+      async run({ x }) {
+        const { dims, data } = x as Tensor;
+        if ((dims[0] as number) > fits++ - 1) throw new SpillwayError('ERR_OUT_OF_MEMORY', 'no room');
+        sizes.push(held);
+        return { y: { type: 'float32', dims, data } };
+      },
+    };
+    const holdBack = () => {
+      held++;
+      return { [Symbol.dispose]: () => void held-- };
+    };
+    const batcher = new Batcher(runner, { holdBack });
+    const { y } = await batcher.submit({ x: row(7) });
+    expect([...((y as Tensor).data as Float32Array)]).toEqual([7]);
+    expect(sizes).toEqual([1]);
+    expect(held).toBe(0);
+  });
+
   it('rejects items of another shape than their batch, and outputs without a row per item', async () => {
     const batcher = new Batcher(doubler().runner);
     const results = await Promise.allSettled([

@@ -69,6 +69,21 @@ describe('memory manager', () => {
     expect(order).toEqual(['large', 'small']);
   });
 
+  it('grants nobody anything while it is held back', async () => {
+    const memory = managerWithRoom(400 * MB);
+    const pause = memory.holdBack();
+    expect(memory.tryReserve('decode', '1MB')).toBeUndefined();
+    let granted = false;
+    const waiting = memory.reserve('decode', '1MB').then((held) => {
+      granted = true;
+      return held;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(granted).toBe(false);
+    pause[Symbol.dispose]();
+    (await waiting).release();
+  });
+
   it('forgets who aborts while waiting', async () => {
     const memory = managerWithRoom(200 * MB);
     const first = await memory.reserve('decode', '150MB');
