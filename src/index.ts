@@ -1,5 +1,7 @@
 // The export list.
 export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
+export { AdaptiveCache, getAdaptiveCache } from './cache/adaptive-cache.js';
+export type { AdaptiveCacheOptions, AdaptiveCacheStats } from './cache/adaptive-cache-options.js';
 export { ByteCache } from './cache/byte-cache.js';
 export type { CacheLease } from './cache/byte-cache-lease.js';
 export type { ByteCacheOptions, CachePolicy, CacheSetOptions } from './cache/byte-cache-options.js';
@@ -20,17 +22,26 @@ export type {
   TensorType,
   ValueInfo,
 } from './contract/index.js';
+export type { PressureLevel } from './memory/levels.js';
+export { MemoryManager } from './memory/manager.js';
+export type { Optimised, WorkSize } from './memory/optimise.js';
+export type { BudgetChoice, MemoryPreset } from './memory/presets.js';
 export {
-  MemoryManager,
-  type MemoryOptions,
-  type MemorySnapshot,
-  type PressureLevel,
-} from './memory/manager.js';
+  getPressureMonitor,
+  type PressureMonitor,
+  type PressureSummary,
+  type PressureTrend,
+} from './memory/pressure-monitor.js';
+export type { Recommendation } from './memory/recommend.js';
 export { Reservation } from './memory/reservation.js';
+export type { MemorySnapshot } from './memory/snapshot.js';
 export { detectDevice } from './models/detect.js';
 export type { Model } from './models/model.js';
 export { ModelCache } from './models/model-cache.js';
 export { type NativeReport, nativeReport } from './native/load.js';
+export { writeHeapSnapshot } from './observe/heap-snapshot.js';
+export { LeakDetector } from './observe/leak.js';
+export type { LeakVerdict } from './pipeline/leak-watch.js';
 export type { Progress } from './pipeline/meter.js';
 export type { Run, RunStats } from './pipeline/run.js';
 export type { Failure, Outcome, Result, Success, Workload } from './pipeline/workload.js';

@@ -1,8 +1,10 @@
 // Opens the parts under one budget and runs workloads over files.
 import * as v from 'valibot';
 import { MemoryManager } from './memory/manager.js';
+import type { MemoryPreset } from './memory/presets.js';
 import { ModelCache } from './models/model-cache.js';
 import { native } from './native/load.js';
+import { LeakDetector } from './observe/leak.js';
 import { Run } from './pipeline/run.js';
 import type { Workload } from './pipeline/workload.js';
 import { ResultStore } from './results/result-store.js';
@@ -13,6 +15,8 @@ import { parseOptions, signalSchema } from './util/options.js';
 export interface SpillwayOptions {
   /** Bytes or `'512MB'`: bounds the resident memory; `'75%'`, the default: that share of the limit that binds. */
   readonly budget?: number | string;
+  /** The budget of a kind of machine; an explicit `budget` wins. */
+  readonly preset?: MemoryPreset;
   /** Where results are kept; without it nothing is remembered. */
   readonly cacheDir?: string;
   /** `'auto'` unless told: cuda, then webgpu, then cpu, whichever works. */
@@ -26,7 +30,8 @@ export interface RunOptions {
 }
 
 const optionsSchema = v.strictObject({
-  budget: v.optional(v.union([v.number(), v.string()]), '75%'),
+  budget: v.optional(v.union([v.number(), v.string()])),
+  preset: v.optional(v.picklist(['forensic', 'container', 'desktop'])),
   cacheDir: v.optional(v.pipe(v.string(), v.nonEmpty())),
   device: v.optional(v.picklist(['auto', 'cpu', 'cuda', 'webgpu']), 'auto'),
 });
@@ -51,11 +56,12 @@ export class Spillway implements AsyncDisposable {
   }
 
   static async open(options: SpillwayOptions = {}): Promise<Spillway> {
-    const { budget, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
-    const memory = new MemoryManager({ budget });
+    const { budget, preset, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
+    const memory = new MemoryManager({ budget, preset });
     try {
       const models = new ModelCache({ device });
-      memory.include(() => models.stats().childRssBytes);
+      // Where nothing native is left to free, models that nobody holds are the next to go.
+      memory.onSpill(() => models.clear());
       const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
       return new Spillway(memory, models, store);
     } catch (error) {
@@ -73,6 +79,7 @@ export class Spillway implements AsyncDisposable {
       store: this.store,
       memory: this.memory,
       workers,
+      leaks: new LeakDetector(),
       childPeakRssBytes: () => this.models.stats().peakChildRssBytes,
       signal,
     });

@@ -10,6 +10,8 @@ export interface BatchRunner {
 export interface BatcherOptions {
   /** Items in a batch at most; 8 unless told. */
   readonly maxBatch?: number;
+  /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
+  readonly limit?: () => number;
   /** Aborts what waits and what runs. */
   readonly signal?: AbortSignal;
 }
@@ -39,16 +41,18 @@ interface Job {
 export class Batcher {
   readonly #model: BatchRunner;
   readonly #maxBatch: number;
+  readonly #limit: () => number;
   readonly #signal: AbortSignal | undefined;
   readonly #queue: Job[] = [];
   #running = false;
   #stats = { items: 0, batches: 0, splits: 0, largest: 0 };
 
-  constructor(model: BatchRunner, { maxBatch = 8, signal }: BatcherOptions = {}) {
+  constructor(model: BatchRunner, { maxBatch = 8, limit = () => maxBatch, signal }: BatcherOptions = {}) {
     if (!Number.isInteger(maxBatch) || maxBatch < 1)
       throw invalidArgument('maxBatch', 'an integer of at least 1', maxBatch);
     this.#model = model;
     this.#maxBatch = maxBatch;
+    this.#limit = limit;
     this.#signal = signal;
   }
 
@@ -75,7 +79,10 @@ export class Batcher {
     this.#running = true;
     // One turn of the loop lets the submitters of the same instant into the first batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) await this.#runAll(this.#queue.splice(0, this.#maxBatch));
+    while (this.#queue.length > 0) {
+      const items = Math.max(1, Math.min(this.#maxBatch, this.#limit()));
+      await this.#runAll(this.#queue.splice(0, items));
+    }
     this.#running = false;
   }
 

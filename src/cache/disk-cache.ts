@@ -209,7 +209,7 @@ export class DiskCache implements AsyncDisposable {
   async has(key: CacheKey): Promise<boolean> {
     this.#checkOpen();
     const bytes = keyBytes(key);
-    this.#queue.send();
+    this.#queue.sendIfAbout([bytes]);
     const keys = packKeys([bytes]);
     return (await this.#thread.call('has', { keys, now: Date.now() }, [keys]))[0] === 1;
   }
@@ -311,7 +311,7 @@ export class DiskCache implements AsyncDisposable {
 
   async #find(keys: readonly Uint8Array[]): Promise<Lookup[]> {
     this.#checkOpen();
-    this.#queue.send();
+    this.#queue.sendIfAbout(keys);
     const now = Date.now();
     const calls: Promise<Found>[] = [];
     for (let at = 0; at < keys.length; at += KEYS_PER_CALL) {

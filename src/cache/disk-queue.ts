@@ -23,6 +23,8 @@ export class WriteQueue {
   readonly #maxDelayMs: number;
   readonly #inFlight = new Set<Promise<void>>();
   #changes: Change[] = [];
+  /** Keys of the changes that have not been sent. */
+  readonly #keys = new Set<string>();
   /** One per change, apart from it: once sent, the bytes need not be kept. */
   #committers: Waiter[] = [];
   #batchBytes = 0;
@@ -58,12 +60,18 @@ export class WriteQueue {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** Sends what is queued where it concerns one of `keys`: a commit for each look-up would cost more than the look-up. */
+  sendIfAbout(keys: readonly Uint8Array[]): void {
+    if (this.#keys.size > 0 && keys.some((key) => this.#keys.has(nameOf(key)))) this.send();
+  }
+
   /** Queues a change; resolves when it is committed, rejects when its batch failed as a whole. */
   add(change: Change): Promise<void> {
     const bytes = OVERHEAD_BYTES + packedBytes(change);
     this.#bytes += bytes;
     this.#batchBytes += bytes;
     this.#changes.push(change);
+    this.#keys.add(nameOf(change.key));
     const committed = new Promise<void>((resolve, reject) => this.#committers.push({ resolve, reject }));
     if (this.#changes.length >= BATCH_CHANGES || this.#batchBytes >= BATCH_BYTES) this.send();
     else this.#schedule();
@@ -81,6 +89,7 @@ export class WriteQueue {
     const bytes = this.#batchBytes;
     const commit = this.#commit(this.#changes);
     this.#changes = [];
+    this.#keys.clear();
     this.#committers = [];
     this.#batchBytes = 0;
     this.#inFlight.add(commit);
@@ -120,4 +129,8 @@ export class WriteQueue {
     this.#waiting = [];
     waiting.forEach(how);
   }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }

@@ -11,6 +11,8 @@ export const EXIT = {
 } as const;
 
 const REFUSED: ReadonlySet<string> = new Set(['ERR_BUDGET_EXCEEDED']);
+/** The machine has no memory left for the job: what is done is kept, and the same command goes on. */
+const STOPPED: ReadonlySet<string> = new Set(['ERR_OUT_OF_MEMORY']);
 /** What the person at the keyboard, or the machine's set-up, can mend. */
 const CONFIGURATION: ReadonlySet<string> = new Set([
   'ERR_BUDGET_CONFLICT',
@@ -30,6 +32,7 @@ const SYSTEM_CODE = /^E(?!RR_)[A-Z0-9]+$/;
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   const code = codeOf(error) ?? '';
+  if (STOPPED.has(code)) return EXIT.stopped;
   if (REFUSED.has(code)) return EXIT.refused;
   return CONFIGURATION.has(code) || SYSTEM_CODE.test(code) ? EXIT.badArguments : EXIT.ourFault;
 }

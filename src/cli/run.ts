@@ -2,6 +2,8 @@
 import { stat, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { sqliteDriver } from '../cache/disk-sqlite.js';
+import { budgetBounds } from '../memory/presets.js';
+import { native } from '../native/load.js';
 import type { Run } from '../pipeline/run.js';
 import { JsonlFileSink, JsonlStreamSink, partialName, type Sink } from '../pipeline/sinks/jsonl.js';
 import type { Workload } from '../pipeline/workload.js';
@@ -11,6 +13,7 @@ import { Spillway } from '../spillway.js';
 import { codeOf, invalidArgument, messageOf } from '../util/errors.js';
 import { auto, metadata, photos } from '../workloads/index.js';
 import { EXIT } from './exit-codes.js';
+import { fitHeap } from './heap.js';
 import { withAllMissing } from './missing-packages.js';
 import { addModelOptions, type ModelCommandOptions, photosOptionsOf } from './model-options.js';
 import { readPaths } from './paths.js';
@@ -78,6 +81,7 @@ async function runCommand(
   const workload = workloadOf(options);
   if (options.out !== undefined && !options.out.endsWith('.jsonl'))
     throw invalidArgument('--out', 'a file name that ends in .jsonl', options.out);
+  fitHeap(budgetOf(options.budget));
   await using spillway = await Spillway.open({
     budget: options.budget,
     device: options.device,
@@ -235,4 +239,11 @@ function workloadOf(options: RunCommandOptions): Workload {
   const make = WORKLOADS[options.workload];
   if (make) return make(options);
   throw invalidArgument('--workload', `one of ${Object.keys(WORKLOADS).join(', ')}`, options.workload);
+}
+
+/** Bytes of a budget under the limit of now. */
+function budgetOf(budget: string): number {
+  const { limitBytes } = native().governor.measure();
+  const { residentBytes, limitShare } = budgetBounds({ budget }, limitBytes);
+  return Math.min(residentBytes, limitShare * limitBytes);
 }

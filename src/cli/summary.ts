@@ -9,6 +9,7 @@ import { formatSize } from '../util/sizes.js';
 export type RunState = 'done' | 'stopped' | 'strict' | 'failed';
 
 export interface Summary extends RunFigures {
+  readonly leaks: RunStats['leaks'];
   readonly state: RunState;
   readonly workload: string;
   /** Who ran the models; null where everything came from the store. */
@@ -43,6 +44,7 @@ export function summaryText(
     memoryLine(summary),
     servedLine(summary),
   ];
+  for (const { reason } of summary.leaks) lines.push(`memory: ${reason}`);
   if (state !== 'done' && cache) lines.push('the same command goes on from here');
   if (state !== 'done' && out) lines.push(`what there is stands in ${out}.partial`);
   return `${lines.join('\n')}\n`;

@@ -45,6 +45,11 @@ export interface NativeSide {
    * them is read again from the page cache. Present where `trim` is a capability.
    */
   dropLibraryPages?(prefix: string): void;
+  /**
+   * Runs another program in place of this process, as `execv` does; returns only by throwing the system's error. Part
+   * of the addon.
+   */
+  replaceProcess?(file: string, args: readonly string[]): never;
   /** Ends all work in flight of this environment and waits for it; called before the process exits. */
   stop(): void;
 }

@@ -47,6 +47,8 @@ export class TimedGovernor implements Governor {
   #listener: ((event: PressureEvent) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: PressureReading | undefined;
+  /** No level yet under this plan. */
+  #fresh = true;
   #bySize = false;
   #sampledAt = 0;
   #spilledAt = Number.NEGATIVE_INFINITY;
@@ -70,7 +72,7 @@ export class TimedGovernor implements Governor {
     const children = this.#signals?.children;
     this.#plan = plan ?? WHOLE;
     this.#signals = new MemorySignals(this.#plan.proc, this.#plan.cgroup, children);
-    this.#reading = undefined;
+    this.#fresh = true;
     if (plan) {
       this.#booking.begin(this.#observe());
       this.measure();
@@ -91,8 +93,9 @@ export class TimedGovernor implements Governor {
       ...seen,
       unmanagedBytes: this.#holds ? this.#booking.unmanaged : 0,
       baseBytes: this.#holds ? this.#booking.base : 0,
-      level: nextLevel(level, seen.usedShare),
+      level: nextLevel(this.#fresh ? 0 : level, seen.usedShare),
     };
+    this.#fresh = false;
     this.#reading = reading;
     this.#history.add(reading);
     for (const change of this.#open().takeChanges()) this.#publish('signal', reading.level, change);

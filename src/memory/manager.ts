@@ -1,92 +1,89 @@
 // One budget over everything a job holds: who asks, waits or is refused.
-import type { AccountFigures, AccountId, Ledger } from '../contract/index.js';
+import type { AccountFigures, AccountId, Ledger, PressureEvent, PressureReading } from '../contract/index.js';
 import { native } from '../native/load.js';
-import { invalidArgument, SpillwayError } from '../util/errors.js';
-import { formatSize, isShare, parseSize, parseSizeOrShare, type Size } from '../util/sizes.js';
+import { SpillwayError } from '../util/errors.js';
+import { formatSize, parseSize, type Size } from '../util/sizes.js';
+import { FairQueue, type Waiting } from './fair-queue.js';
 import { collectGarbage } from './garbage.js';
-import { findMemoryLimit, type MemoryLimit } from './limit.js';
+import { onGovernorEvent } from './governor-events.js';
+import { HIGH, levelName, type PressureLevel } from './levels.js';
+import { type Optimised, optimise, type WorkSize } from './optimise.js';
+import { type BudgetChoice, budgetBounds } from './presets.js';
+import { type Recommendation, recommend } from './recommend.js';
 import { Reservation } from './reservation.js';
-import { UNMANAGED, Usage } from './usage.js';
+import { type MemorySnapshot, snapshotOf } from './snapshot.js';
 
-export interface MemoryOptions {
-  /**
-   * An explicit size bounds the resident memory of this process and its children; a share, `'75%'` unless told,
-   * bounds the working set under the limit that binds (cgroup or machine).
-   */
-  readonly budget?: Size;
-}
-
-/** `NORMAL` below 70 % of the budget, `ELEVATED` below 85 %, `HIGH` below 95 %, else `CRITICAL`. */
-export type PressureLevel = 'NORMAL' | 'ELEVATED' | 'HIGH' | 'CRITICAL';
-
-/** All figures are bytes. */
-export interface MemorySnapshot {
-  readonly budget: number;
-  /** The limit that binds this process, whatever the budget says. */
-  readonly limit: number;
-  readonly source: string;
-  readonly rss: number;
-  readonly workingSet: number;
-  /** Sum of all accounts. */
-  readonly accounted: number;
-  /** What is used beyond the accounts: V8, libraries, others under the same limit. */
-  readonly unmanaged: number;
-  readonly level: PressureLevel;
-  readonly accounts: Readonly<Record<string, Omit<AccountFigures, 'name'>>>;
-}
-
-interface Waiter {
-  readonly name: string;
-  readonly bytes: number;
-  /** `performance.now()` when it began to wait. */
-  readonly since: number;
+interface Waiter extends Waiting {
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (reason: unknown) => void;
+  /** Times that memory was given back for it. */
+  reliefs: number;
 }
 
 /** Native memory changes without telling JavaScript: while someone waits it is measured this often. */
 const RECHECK_MS = 20;
+/** What a collection frees is freed by other threads, soon after: one trim comes too early for some of it. */
+const RELIEFS = 4;
+/** Their code and constants are read again from the page cache where they are needed. */
+const LIBRARIES = ['libvips', 'libonnxruntime.so'];
+/** A full collection stops this thread, so not more often than this. */
+const COLLECT_MS = 1000;
 
 /**
  * Holds one budget. The first manager of a process sets the root budget, which every charge in the process
  * counts against; a later one is a child of it and may not be larger (`ERR_BUDGET_CONFLICT`).
  */
 export class MemoryManager implements Disposable {
-  /** Bytes. */
-  readonly budget: number;
   readonly #ledger: Ledger = native().ledger;
-  readonly #limit: MemoryLimit = findMemoryLimit();
+  readonly #governor = native().governor;
   readonly #isRoot: boolean;
   readonly #parent: AccountId;
-  readonly #usage: Usage;
-  readonly #queue: Waiter[] = [];
+  readonly #forget: () => void;
+  readonly #spillers = new Set<(bytes: number) => void>();
+  readonly #queue = new FairQueue<Waiter>();
   #live = 0;
-  #trimming: Promise<void> | undefined;
-  /** When the last trim that has ended began. */
-  #trimmedAt = Number.NEGATIVE_INFINITY;
+  #relieving: Promise<void> | undefined;
+  #relievedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ budget = '75%' }: MemoryOptions = {}) {
-    this.budget = parseSizeOrShare(budget, this.#limit.limit, 'budget');
-    if (this.budget === 0) throw invalidArgument('budget', 'a size above 0', budget);
+  /**
+   * `budget`: bytes or `'2GB'` bound the resident memory of this process and its children, and the limit that binds
+   * (cgroup or machine) is kept as well; a share of that limit, `'75%'` unless told, bounds the working set under it.
+   * `preset` stands for one of them. Throws `ERR_INVALID_ARGUMENT`.
+   */
+  constructor(options: BudgetChoice = {}) {
+    const { limitBytes } = this.#governor.measure();
+    const { residentBytes, limitShare } = budgetBounds(options, limitBytes);
+    const bytes = Math.min(residentBytes, Math.floor(limitShare * limitBytes));
     const root = this.#ledger.limit(0);
-    if (this.budget > root)
-      throw new SpillwayError(
-        'ERR_BUDGET_CONFLICT',
-        `expected a budget of at most ${formatSize(root)}, the root budget of this process, but received ${formatSize(this.budget)}`,
-      );
     this.#isRoot = root === Number.POSITIVE_INFINITY;
-    this.#parent = this.#isRoot ? 0 : this.#ledger.account(`manager-${serial++}`, 0);
-    this.#ledger.setLimit(this.#parent, this.budget);
-    native().limitArenas?.();
-    this.#usage = new Usage(this.#ledger, this.#limit, !isShare(budget));
+    if (this.#isRoot) {
+      native().limitArenas?.();
+      this.#governor.configure({ residentBytes, limitShare, proc: '/proc', cgroup: '/sys/fs/cgroup' });
+      this.#parent = 0;
+    } else {
+      if (bytes > root)
+        throw new SpillwayError(
+          'ERR_BUDGET_CONFLICT',
+          `expected a budget of at most ${formatSize(root)}, the root budget of this process, but received ${formatSize(bytes)}`,
+        );
+      this.#parent = this.#ledger.account(`manager-${serial++}`, 0);
+      this.#ledger.setLimit(this.#parent, bytes);
+    }
+    this.#forget = onGovernorEvent((event) => this.#onEvent(event));
     this.measure();
   }
 
-  /** Counts memory of another process of ours (a child) into what is used; returns the undo. */
-  include(bytesOf: () => number): () => void {
-    return this.#usage.include(bytesOf);
+  /** Bytes; a share of the limit follows the limit. */
+  get budget(): number {
+    return this.#ledger.limit(this.#parent);
+  }
+
+  /** Calls `spill` with the bytes that are wanted back when nothing else is left to free; returns the undo. */
+  onSpill(spill: (bytes: number) => void): () => void {
+    this.#spillers.add(spill);
+    return () => this.#spillers.delete(spill);
   }
 
   /** The number of an account of this manager, for parts that charge exact bytes themselves. */
@@ -95,38 +92,35 @@ export class MemoryManager implements Disposable {
   }
 
   /**
-   * Sets `size` aside, waiting in order of asking until it fits. Rejects with `ERR_BUDGET_EXCEEDED` at once when
-   * it can never fit, and with `signal.reason` on abort.
+   * Sets `size` aside for a stage, waiting until it fits: stages take turns by what they hold for their weight, each
+   * serves in order of asking, and caches give way. Rejects with `ERR_BUDGET_EXCEEDED` at once when it can never fit,
+   * and with `signal.reason` on abort.
    */
-  async reserve(
-    account: string,
-    size: Size,
-    { signal }: { signal?: AbortSignal } = {},
-  ): Promise<Reservation> {
+  async reserve(stage: string, size: Size, { signal }: { signal?: AbortSignal } = {}): Promise<Reservation> {
     signal?.throwIfAborted();
-    const taken = this.tryReserve(account, size);
+    const taken = this.tryReserve(stage, size);
     if (taken) return taken;
     const bytes = parseSize(size, 'size');
-    if (bytes > this.capacity) throw this.#exceeded(account, bytes, this.capacity);
+    if (bytes > this.capacity) throw this.#exceeded(stage, bytes, this.capacity);
     return new Promise<Reservation>((resolve, reject) => {
       const onAbort = () => {
-        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        this.#queue.remove(waiter);
         reject(signal?.reason);
         this.#serve();
       };
-      const settled = () => signal?.removeEventListener('abort', onAbort);
+      const settling =
+        <T>(settle: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener('abort', onAbort);
+          settle(value);
+        };
       const waiter: Waiter = {
-        name: account,
+        stage,
         bytes,
         since: performance.now(),
-        resolve: (reservation) => {
-          settled();
-          resolve(reservation);
-        },
-        reject: (reason) => {
-          settled();
-          reject(reason);
-        },
+        resolve: settling(resolve),
+        reject: settling(reject),
+        reliefs: 0,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(waiter);
@@ -135,16 +129,18 @@ export class MemoryManager implements Disposable {
   }
 
   /** Sets `size` aside if it fits now and nobody waits; else undefined. */
-  tryReserve(account: string, size: Size): Reservation | undefined {
+  tryReserve(stage: string, size: Size): Reservation | undefined {
     if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed');
     if (this.#queue.length > 0) return undefined;
     this.measure();
-    return this.#take(account, parseSize(size, 'size'));
+    return this.#take(stage, parseSize(size, 'size'));
   }
 
   /** The most that could ever be reserved: the budget less what was there from the start and what stays. */
   get capacity(): number {
-    return this.budget - this.#usage.lasting();
+    const { baseBytes, unmanagedBytes } = this.measure();
+    const host = this.#ledger.snapshot()[0] as AccountFigures;
+    return this.budget - (baseBytes + host.bytes - unmanagedBytes);
   }
 
   /** Throws `ERR_BUDGET_EXCEEDED`, with the least budget that would do, where `bytes` more could never be had. */
@@ -158,36 +154,29 @@ export class MemoryManager implements Disposable {
   }
 
   /** Reads the memory in use and books what no account explains as `unmanaged`. */
-  measure(): void {
-    this.#usage.measure(this.#live > 0);
+  measure(): PressureReading {
+    return this.#governor.measure();
   }
 
   /** What is held and by whom, as of now. */
   snapshot(): MemorySnapshot {
-    this.measure();
-    const accounts: Record<string, Omit<AccountFigures, 'name'>> = {};
-    for (const { name, ...figures } of this.#ledger.snapshot().slice(1))
-      if (name !== UNMANAGED) accounts[name] = figures;
-    const unmanaged = this.#usage.unmanaged();
-    return {
-      budget: this.budget,
-      limit: this.#limit.limit,
-      source: this.#limit.source,
-      rss: process.memoryUsage.rss(),
-      workingSet: this.#limit.workingSet(),
-      accounted: this.#ledger.held(0) - unmanaged,
-      unmanaged,
-      level: this.level,
-      accounts,
-    };
+    return snapshotOf(this.measure(), this.#ledger, this.budget);
   }
 
   /** How full the budget is by what is really used. */
   get level(): PressureLevel {
-    const share = this.#usage.used() / this.budget;
-    if (share < 0.7) return 'NORMAL';
-    if (share < 0.85) return 'ELEVATED';
-    return share < 0.95 ? 'HIGH' : 'CRITICAL';
+    return levelName(this.measure().level);
+  }
+
+  /** Files to prepare at once and items to give a model at once, with the reason, for what is free now. */
+  optimise(work: WorkSize): Optimised {
+    return optimise(work, { headroomBytes: this.measure().headroomBytes, cores: native().cores() });
+  }
+
+  /** What to change, in plain words, the most pressing first; empty where nothing is to be done. */
+  recommendations(): Recommendation[] {
+    const { heapTotal } = process.memoryUsage();
+    return recommend({ ...this.snapshot(), heapBytes: heapTotal }, this.#governor.history());
   }
 
   /** Refuses everybody who waits and gives the budget back; reservations still held stay valid. */
@@ -195,64 +184,95 @@ export class MemoryManager implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    for (const { reject } of this.#queue.splice(0))
+    this.#forget();
+    for (const { reject } of this.#queue.drain())
       reject(new SpillwayError('ERR_CLOSED', 'this memory manager has been disposed'));
-    this.#ledger.setLimit(this.#parent, Number.POSITIVE_INFINITY);
-    if (this.#isRoot) this.#usage.clear();
+    if (this.#isRoot) this.#governor.configure(undefined);
+    else this.#ledger.setLimit(this.#parent, Number.POSITIVE_INFINITY);
   }
 
-  #take(name: string, bytes: number): Reservation | undefined {
-    let account = this.account(name);
-    if (!this.#ledger.reserve(account, bytes)) return undefined;
+  #take(stage: string, bytes: number): Reservation | undefined {
+    let name = stage;
+    let account = this.account(stage);
+    if (!this.#ledger.reserve(account, bytes) && !this.#reserveFromStorage(account, bytes)) return undefined;
     this.#live++;
+    this.#queue.hold(name, bytes);
     return new Reservation(bytes, {
       giveBack: (freed, last) => {
         this.#ledger.unreserve(account, freed);
+        this.#queue.hold(name, -freed);
         if (last) this.#live--;
         this.#serve();
       },
       move: (target, left) => {
         const next = this.account(target);
         this.#ledger.transfer(account, next, left);
+        this.#queue.hold(name, -left);
+        this.#queue.hold(target, left);
+        name = target;
         account = next;
       },
     });
   }
 
-  /** Serves who waits, first come first served; a head that cannot fit even into an idle job is refused. */
+  /** Caches give way to work: what is missing is evicted, if they have it. */
+  #reserveFromStorage(account: AccountId, bytes: number): boolean {
+    const missing = this.#ledger.held(0) + bytes - this.#ledger.limit(0);
+    if (missing <= 0 || this.#governor.reclaim(missing) < missing) return false;
+    this.measure();
+    return this.#ledger.reserve(account, bytes);
+  }
+
+  /** Serves who waits; one that cannot be served even by an idle job is refused. */
   #serve(): void {
     clearTimeout(this.#timer);
-    for (let head = this.#queue[0]; head && !this.#closed; head = this.#queue[0]) {
+    while (this.#queue.length > 0 && !this.#closed) {
       this.measure();
-      const taken = this.#take(head.name, head.bytes);
-      const trimmed = this.#trimmedAt > head.since;
-      if (!taken && (this.#live > 0 || !trimmed)) {
-        if (!trimmed) this.#trim();
+      const candidates = this.#queue.candidates(performance.now());
+      const [first] = candidates;
+      if (!first) return;
+      if (candidates.some((waiter) => this.#give(waiter))) continue;
+      if (this.#live > 0 || first.reliefs < RELIEFS) {
+        if (first.reliefs === 0 || this.#live === 0) this.#relieve(first);
         this.#timer = setTimeout(() => this.#serve(), RECHECK_MS);
         return;
       }
-      this.#queue.shift();
-      if (taken) head.resolve(taken);
-      else head.reject(this.#exceeded(head.name, head.bytes, this.budget - this.#ledger.held(0)));
+      this.#queue.remove(first);
+      first.reject(this.#exceeded(first.stage, first.bytes, this.budget - this.#ledger.held(this.#parent)));
     }
   }
 
-  /** Before anyone waits long or is refused: collects garbage, whose buffers hold memory, and returns free pages. */
-  #trim(): void {
-    if (this.#trimming) return;
-    const since = performance.now();
+  #give(waiter: Waiter): boolean {
+    const taken = this.#take(waiter.stage, waiter.bytes);
+    if (!taken) return false;
+    this.#queue.remove(waiter);
+    waiter.resolve(taken);
+    return true;
+  }
+
+  #onEvent({ kind, level, bytes }: PressureEvent): void {
+    if (kind === 'spill') for (const spill of this.#spillers) spill(bytes);
+    if (level >= HIGH && performance.now() - this.#relievedAt > COLLECT_MS) this.#relieve();
+    this.#serve();
+  }
+
+  /** Collects garbage, whose buffers hold memory, and returns free pages of the heap and pages of libraries. */
+  #relieve(waiter?: Waiter): void {
+    if (this.#relieving || this.#closed) return;
+    this.#relievedAt = performance.now();
     collectGarbage();
-    this.#trimming = (native().trim?.() ?? Promise.resolve()).then(() => {
-      this.#trimmedAt = since;
-      this.#trimming = undefined;
+    this.#relieving = (native().trim?.() ?? Promise.resolve()).then(() => {
+      for (const library of LIBRARIES) native().dropLibraryPages?.(library);
+      if (waiter) waiter.reliefs++;
+      this.#relieving = undefined;
       this.#serve();
     });
   }
 
-  #exceeded(account: string, bytes: number, room: number): SpillwayError {
+  #exceeded(stage: string, bytes: number, room: number): SpillwayError {
     return new SpillwayError(
       'ERR_BUDGET_EXCEEDED',
-      `expected at most ${formatSize(Math.max(0, room))} for ${account}, which is what a budget of ${formatSize(this.budget)} leaves, but it needs ${formatSize(bytes)}`,
+      `expected at most ${formatSize(Math.max(0, room))} for ${stage}, which is what a budget of ${formatSize(this.budget)} leaves, but it needs ${formatSize(bytes)}`,
     );
   }
 }

@@ -6,7 +6,6 @@ import { inspectCacheFolder } from '../cache/disk-folder.js';
 import { type SqliteDriver, sqliteDriver } from '../cache/disk-sqlite.js';
 import type { Capability, Device } from '../contract/index.js';
 import { loadSharp } from '../extract/sharp.js';
-import { findMemoryLimit } from '../memory/limit.js';
 import { deviceCandidates, type RejectedDevice } from '../models/detect.js';
 import { openEngine } from '../models/engine/choose-engine.js';
 import { onnxruntimePackage } from '../models/engine/onnxruntime.js';
@@ -83,8 +82,8 @@ function glibcVersion(): string | undefined {
 }
 
 function memory() {
-  const { limit, source, workingSet } = findMemoryLimit();
-  return { limit, source, workingSet: workingSet() };
+  const { limitBytes, source, workingSetBytes } = native().governor.measure();
+  return { limit: limitBytes, source, workingSet: workingSetBytes };
 }
 
 async function sharpVersions() {

@@ -1,10 +1,13 @@
 // The way of a file: look up, read and prepare, wait for its batch, keep, emit.
+import { allowedAt } from '../memory/levels.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { StoredValue } from '../results/value.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
-import { codeOf, messageOf } from '../util/errors.js';
-import { type Taken, takeIn } from './intake.js';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { formatSize } from '../util/sizes.js';
+import { Turns } from '../util/turns.js';
+import { Intake, type Taken } from './intake.js';
 import type { Journal, Known } from './journal.js';
 import { entryOf, failureOf, successOf } from './result.js';
 import type { Evidence, FileEntry, KeptOutcome, OpenWorkload, Outcome, Result } from './workload.js';
@@ -15,7 +18,7 @@ export interface FlowParts {
   readonly workload: OpenWorkload;
   readonly journal: Journal;
   readonly memory: MemoryManager;
-  /** Files prepared at once. */
+  /** Files decoded at once, at most. */
   readonly workers: number;
   readonly signal: AbortSignal;
   /** Takes a result; resolves when there is room for the next. */
@@ -43,15 +46,28 @@ const FATAL: ReadonlySet<string> = new Set([
 /** Files whose results are looked up at once: SQLite answers 256 at 5 µs each, one by one at 54 µs. */
 const LOOKUP = 256;
 
+/** Files beyond the workers that are read and looked up meanwhile, so that no worker waits for a disk or for SQLite. */
+const READ_AHEAD = 2;
+
+/** So many files in a row that would fit the budget and do not fit now: nothing moves any more. */
+const REFUSED_IN_A_ROW = 16;
+
 /** Carries the files of one run from the source to `emit`. */
 export class Flow {
   readonly #parts: FlowParts;
   readonly #tasks = new Channel<Task>(2 * LOOKUP);
   readonly #finishing = new Set<Promise<void>>();
+  readonly #intake: Intake;
   #ready: Promise<void> | undefined;
+  /** Files refused for memory since one was not. */
+  #refused = 0;
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
+    const { workload, memory, workers, signal } = parts;
+    // Fewer decode at once while memory is short.
+    const turns = new Turns(() => allowedAt(memory.level, workers));
+    this.#intake = new Intake(workload, memory, turns, signal);
   }
 
   /** Resolves once every file of the source has come out, or soon after the signal aborts. */
@@ -59,7 +75,8 @@ export class Flow {
     const { signal, workers } = this.#parts;
     const drop = () => this.#tasks.clear();
     signal.addEventListener('abort', drop, { once: true });
-    const all = [this.#lookUpAll(), ...Array.from({ length: workers }, () => this.#prepareAll())];
+    const loops = Array.from({ length: workers + READ_AHEAD }, () => this.#prepareAll());
+    const all = [this.#lookUpAll(), ...loops];
     await Promise.all(all.map((each) => each.catch(this.#parts.stop)));
     await Promise.all(this.#finishing);
     signal.removeEventListener('abort', drop);
@@ -117,11 +134,11 @@ export class Flow {
   }
 
   async #prepare({ file, known }: Task): Promise<void> {
-    const { workload, journal, memory, signal, stop } = this.#parts;
+    const { journal, stop } = this.#parts;
     let taken: Taken;
     try {
       const recall = (evidence: Evidence) => journal.recall(known, evidence);
-      taken = await takeIn(file, recall, workload, memory, signal);
+      taken = await this.#intake.take(file, recall);
     } catch (error) {
       return this.#emitFailure(file, error);
     }
@@ -152,6 +169,7 @@ export class Flow {
   }
 
   async #emitOutcome(file: FileEntry, outcome: KeptOutcome, cached: boolean): Promise<void> {
+    if (!cached) this.#refused = 0;
     this.#parts.workload.observe(file.path, outcome);
     await this.#emit(successOf(file, outcome, cached));
   }
@@ -162,9 +180,24 @@ export class Flow {
     if (signal.aborted) return;
     const code = codeOf(error);
     if (code === undefined || FATAL.has(code)) return stop(error);
+    this.#judge(code);
     const failure = { code, message: messageOf(error) };
     if (evidence) await journal.keepFailure(evidence, failure);
     await this.#emit(failureOf(file, failure, false));
+  }
+
+  /** Memory that others took does not come back by waiting: the run ends, and what is stored is where it goes on. */
+  #judge(code: string): void {
+    const { memory, workload, stop } = this.#parts;
+    this.#refused = code === 'ERR_BUDGET_EXCEEDED' ? this.#refused + 1 : 0;
+    if (this.#refused < REFUSED_IN_A_ROW || memory.snapshot().level === 'NORMAL') return;
+    const { unmanaged, budget } = memory.snapshot();
+    stop(
+      new SpillwayError(
+        'ERR_OUT_OF_MEMORY',
+        `${this.#refused} files in a row found no room: ${formatSize(unmanaged)} of the budget of ${formatSize(budget)} are used by what is not ours to free, and ${formatSize(workload.leastBytes)} are needed; run the same command again to go on`,
+      ),
+    );
   }
 
   async #emit(result: Result): Promise<void> {

@@ -6,6 +6,7 @@ import { readWholeFile } from '../read/read-file.js';
 import type { StoredValue } from '../results/value.js';
 import { SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
+import type { Turns } from '../util/turns.js';
 import type { Evidence, FileEntry, Inspection, OpenWorkload, Outcome, Pieces, ReadMode } from './workload.js';
 
 /** A file that was read: what is known of its content already, or what is left to do. */
@@ -18,10 +19,11 @@ export type Taken = { readonly evidence: Evidence } & (
 /** What is known of a content, if anything. */
 type Recall = (evidence: Evidence) => Promise<StoredValue | undefined>;
 
-/** A file read whole while its bytes are on the budget. */
+/** A file that was read whole, with its bytes on the budget. */
 interface Read {
-  readonly bytes: Buffer;
+  bytes: Buffer;
   readonly evidence: Evidence;
+  readonly reading: Reservation;
 }
 
 /** Files up to this size are read in one go, whatever is done with them. */
@@ -33,42 +35,93 @@ const HEAD_BYTES = 4096;
 /** A piece is judged on the JavaScript thread: half a mebibyte of text takes some 2 ms. */
 const PIECE_BYTES = 2 ** 19;
 
-/**
- * Reads and prepares one file; `recall` tells what is known of the content, so that it need not be prepared.
- * Rejects where the file could not be read; what fails after that belongs to its content.
- */
-export async function takeIn(
-  file: FileEntry,
-  recall: Recall,
-  workload: OpenWorkload,
-  memory: MemoryManager,
-  signal: AbortSignal,
-): Promise<Taken> {
-  if (file.size > SMALL_BYTES && (await readModeOf(file, workload, signal)) === 'pieces')
-    return takePieces(file, recall, workload, signal);
-  if (file.size > MAX_WHOLE_BYTES)
-    throw new SpillwayError(
-      'ERR_TOO_LARGE',
-      `expected a file of at most ${MAX_WHOLE_BYTES} bytes but it has ${file.size}`,
-    );
-  using reading = await memory.reserve('read', file.size, { signal });
-  const read = await readOnce(file);
-  const { evidence } = read;
-  const known = await recall(evidence);
-  if (known) return { evidence, known };
-  try {
+/** What takes files in, one call for each; calls may overlap. */
+export class Intake {
+  readonly #workload: OpenWorkload;
+  readonly #memory: MemoryManager;
+  readonly #turns: Turns;
+  readonly #signal: AbortSignal;
+  /** Read, and not yet at their turn. */
+  readonly #ahead = new Set<Read>();
+
+  /** `turns`: whose turn it is to decode. */
+  constructor(workload: OpenWorkload, memory: MemoryManager, turns: Turns, signal: AbortSignal) {
+    this.#workload = workload;
+    this.#memory = memory;
+    this.#turns = turns;
+    this.#signal = signal;
+  }
+
+  /**
+   * Reads one file, and prepares it when its turn comes; `recall` tells what is known of the content, so that it
+   * need not be prepared. Rejects where the file could not be read; what fails after that belongs to its content.
+   */
+  async take(file: FileEntry, recall: Recall): Promise<Taken> {
+    if (file.size > SMALL_BYTES && (await readModeOf(file, this.#workload, this.#signal)) === 'pieces')
+      return this.#turns.run(() => takePieces(file, recall, this.#workload, this.#signal));
+    if (file.size > MAX_WHOLE_BYTES)
+      throw new SpillwayError(
+        'ERR_TOO_LARGE',
+        `expected a file of at most ${MAX_WHOLE_BYTES} bytes but it has ${file.size}`,
+      );
+    using reading = await this.#memory.reserve('read', file.size, { signal: this.#signal });
+    const read: Read = { ...(await readOnce(file)), reading };
+    const { evidence } = read;
+    const known = await recall(evidence);
+    if (known) return { evidence, known };
+    try {
+      return { evidence, finish: await this.#begin(file, read) };
+    } catch (error) {
+      return { evidence, finish: () => Promise.reject(error) };
+    }
+  }
+
+  async #begin(file: FileEntry, read: Read): Promise<() => Promise<Outcome>> {
+    const workload = this.#workload;
     if (modeFor(workload, read.bytes) === 'pieces') {
       const pieces = begin(workload);
       pieces.update(read.bytes);
       const outcome = await pieces.end();
-      return { evidence, finish: async () => outcome };
+      return async () => outcome;
     }
     if (!workload.inspect) throw new TypeError('expected inspect() of a workload that reads files whole');
     const inspection = await workload.inspect(read.bytes);
-    return { evidence, finish: await prepare(file, read, inspection, reading, memory, signal) };
-  } catch (error) {
-    return { evidence, finish: () => Promise.reject(error) };
+    this.#ahead.add(read);
+    return this.#turns.run(() => {
+      this.#ahead.delete(read);
+      return this.#prepare(file, read, inspection);
+    });
   }
+
+  async #prepare(file: FileEntry, read: Read, inspection: Inspection): Promise<() => Promise<Outcome>> {
+    const { costBytes, keptBytes } = inspection;
+    const held = await this.#room(file, read, costBytes + keptBytes);
+    try {
+      if (read.bytes.length === 0) read.bytes = await readAgain(file, read.evidence.sha256);
+      const finish = await inspection.prepare(read.bytes);
+      held.become('batch', keptBytes);
+      return async () => {
+        using _kept = held;
+        return await finish();
+      };
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  /** Waiting for more while holding some is how jobs deadlock: all give their bytes up, ask for all, and read again. */
+  async #room(file: FileEntry, read: Read, bytes: number): Promise<Reservation> {
+    const held = read.bytes.length > 0 ? this.#memory.tryReserve('decode', bytes) : undefined;
+    if (held) return held;
+    for (const each of [read, ...this.#ahead]) giveUp(each);
+    return this.#memory.reserve('decode', file.size + bytes, { signal: this.#signal });
+  }
+}
+
+function giveUp(read: Read): void {
+  read.bytes = Buffer.alloc(0);
+  read.reading.release();
 }
 
 /** How a large file is read; where its first bytes decide, they alone are read for it. */
@@ -106,38 +159,7 @@ async function takePieces(
   return known ? { evidence, known } : { evidence, finish: () => pieces.end() };
 }
 
-async function prepare(
-  file: FileEntry,
-  read: Read,
-  inspection: Inspection,
-  reading: Reservation,
-  memory: MemoryManager,
-  signal: AbortSignal,
-): Promise<() => Promise<Outcome>> {
-  const { costBytes, keptBytes } = inspection;
-  let { bytes } = read;
-  let held = memory.tryReserve('decode', costBytes + keptBytes);
-  if (!held) {
-    // Waiting for more while holding some is how jobs deadlock: give the bytes up, ask for all, read again.
-    bytes = Buffer.alloc(0);
-    reading.release();
-    held = await memory.reserve('decode', file.size + costBytes + keptBytes, { signal });
-  }
-  try {
-    if (bytes.length === 0) bytes = await readAgain(file, read.evidence.sha256);
-    const finish = await inspection.prepare(bytes);
-    held.become('batch', keptBytes);
-    return async () => {
-      using _kept = held;
-      return await finish();
-    };
-  } catch (error) {
-    held.release();
-    throw error;
-  }
-}
-
-async function readOnce(file: FileEntry): Promise<Read> {
+async function readOnce(file: FileEntry): Promise<{ bytes: Buffer; evidence: Evidence }> {
   const readAtMs = Date.now();
   const { bytes, stat } = await readWholeFile(file.pathBytes, MAX_WHOLE_BYTES);
   return { bytes, evidence: { stat, readAtMs, sha256: await sha256Hex(bytes) } };

@@ -1,6 +1,8 @@
 // Counts a run while it goes on: progress, rate, time left, memory and how late the event loop was.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { MemoryManager, PressureLevel } from '../memory/manager.js';
+import type { PressureLevel } from '../memory/levels.js';
+import type { MemoryManager } from '../memory/manager.js';
+import { type LeakWatch, watchedBytes } from './leak-watch.js';
 import type { Result } from './workload.js';
 
 /** A run so far. Bytes are those of the files done; `etaSeconds` is undefined until the total is known. */
@@ -44,6 +46,7 @@ const RATE_TAU_SECONDS = 3;
 export class Meter {
   readonly #memory: MemoryManager;
   readonly #childPeak: () => number;
+  readonly #leaks: LeakWatch;
   readonly #baseline = process.memoryUsage.rss();
   readonly #delay = monitorEventLoopDelay({ resolution: 1 });
   readonly #pressure: Partial<Record<PressureLevel, number>> = {};
@@ -59,8 +62,9 @@ export class Meter {
   #cached = 0;
   #total: { readonly files: number; readonly bytes: number } | undefined;
 
-  constructor(memory: MemoryManager, childPeakRssBytes: () => number) {
+  constructor(memory: MemoryManager, childPeakRssBytes: () => number, leaks: LeakWatch) {
     this.#memory = memory;
+    this.#leaks = leaks;
     this.#childPeak = childPeakRssBytes;
     this.#delay.enable();
     this.#timer = setInterval(() => this.#sample(), SAMPLE_MS).unref();
@@ -76,6 +80,11 @@ export class Meter {
     this.#bytes += result.size ?? 0;
     if ('error' in result) this.#failed++;
     if (result.cached) this.#cached++;
+  }
+
+  /** Tells the leak detector what is held now. */
+  watch(): void {
+    this.#leaks.observe(this.#files, watchedBytes(this.#memory.snapshot()));
   }
 
   stop(): void {
@@ -134,6 +143,7 @@ export class Meter {
   #sample(): void {
     const now = performance.now();
     const seconds = (now - this.#lastSample) / 1e3;
+    this.watch();
     const { level } = this.#memory;
     this.#pressure[level] = Math.round(((this.#pressure[level] ?? 0) + seconds) * 1e3) / 1e3;
     const weight = 1 - Math.exp(-seconds / RATE_TAU_SECONDS);

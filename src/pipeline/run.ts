@@ -5,6 +5,7 @@ import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
 import { Flow } from './flow.js';
 import { Journal } from './journal.js';
+import { finalVerdicts, type LeakVerdict, type LeakWatch } from './leak-watch.js';
 import { Meter, type Progress, type RunFigures } from './meter.js';
 import type { OpenWorkload, Result, Served } from './workload.js';
 
@@ -17,11 +18,15 @@ export interface RunParts {
   /** Files prepared at once. */
   readonly workers: number;
   readonly childPeakRssBytes: () => number;
+  /** What looks for memory that is never given back. */
+  readonly leaks: LeakWatch;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A run's summary: its figures, who served, and what the workload adds. */
 export interface RunStats extends RunFigures {
+  /** Accounts that grew with the files and never gave back; known once the run has ended. */
+  readonly leaks: readonly LeakVerdict[];
   readonly served: Served | undefined;
   readonly extra: Record<string, unknown>;
 }
@@ -41,11 +46,12 @@ export class Run implements AsyncIterable<Result> {
   readonly #done: Promise<void>;
   #workload: OpenWorkload | undefined;
   #stats: RunStats | undefined;
+  #leaks: readonly LeakVerdict[] = [];
 
   /** @internal Made by `Spillway.run`. */
   constructor(parts: RunParts) {
     this.#parts = parts;
-    this.#meter = new Meter(parts.memory, parts.childPeakRssBytes);
+    this.#meter = new Meter(parts.memory, parts.childPeakRssBytes, parts.leaks);
     this.#done = this.#drive();
     // Whoever iterates gets the error; without this an abandoned run would end the process.
     this.#done.catch(() => undefined);
@@ -104,6 +110,8 @@ export class Run implements AsyncIterable<Result> {
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#meter.stop();
+      const verdicts = await finalVerdicts(this.#parts.leaks, () => this.#meter.watch());
+      this.#leaks = verdicts.filter(({ leaking }) => leaking);
       this.#stats = this.#currentStats();
       await this.#workload?.[Symbol.asyncDispose]();
       this.#results.close();
@@ -142,6 +150,7 @@ export class Run implements AsyncIterable<Result> {
   #currentStats(): RunStats {
     return {
       ...this.#meter.figures(),
+      leaks: this.#leaks,
       served: this.#workload?.served(),
       extra: this.#workload?.summary() ?? {},
     };

@@ -4,6 +4,7 @@ import { Batcher, type BatchRunner } from '../batch/batcher.js';
 import { fixedBatch } from '../batch/fixed-batch.js';
 import type { Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
+import { allowedAt } from '../memory/levels.js';
 import type { Model } from '../models/model.js';
 import { identifyModel, type ModelIdentity } from '../models/model-identity.js';
 import { native } from '../native/load.js';
@@ -109,6 +110,7 @@ class OpenPhotoModel implements OpenWorkload {
       graph,
       batcher: new Batcher(rows === undefined ? only : fixedBatch(only, rows), {
         maxBatch: rows ?? options.maxBatch,
+        limit: () => allowedAt(parts.memory.level, options.maxBatch),
         signal,
       }),
       convert: pixelConverter(graph.format),

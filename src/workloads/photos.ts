@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Batcher } from '../batch/batcher.js';
 import type { AccountId, Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
+import { allowedAt } from '../memory/levels.js';
 import type { Model } from '../models/model.js';
 import { native } from '../native/load.js';
 import type { Inspection, OpenWorkload, Outcome, Parts, Served, Workload } from '../pipeline/workload.js';
@@ -137,6 +138,9 @@ class OpenPhotos implements OpenWorkload {
     this.#model ??= this.#parts.models.acquire(MODEL);
     const model = await this.#model;
     this.#served = { engine: model.engine.name, device: model.device };
-    return new Batcher(model, { maxBatch: this.#maxBatch, signal: this.#signal });
+    const { memory } = this.#parts;
+    const maxBatch = this.#maxBatch;
+    const limit = () => allowedAt(memory.level, maxBatch);
+    return new Batcher(model, { maxBatch, limit, signal: this.#signal });
   }
 }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryManager } from '../../src/memory/manager.js';
 import { native } from '../../src/native/load.js';
@@ -93,13 +95,19 @@ describe('memory manager', () => {
     expect(budget).toBeLessThanOrEqual(limit);
   });
 
-  it('counts children of ours', () => {
-    const memory = managerWithRoom(300 * MB);
+  it('counts children of ours, until they end', async () => {
+    const memory = managerWithRoom(400 * MB);
     const before = memory.snapshot().unmanaged;
-    const forget = memory.include(() => 90 * MB);
-    expect(memory.snapshot().unmanaged - before).toBeGreaterThan(80 * MB);
-    forget();
-    expect(memory.snapshot().unmanaged - before).toBeLessThan(20 * MB);
+    const child = spawn(process.execPath, [
+      '-e',
+      'const held = Buffer.alloc(90e6, 1); console.log(held.length); setInterval(() => held, 1000)',
+    ]);
+    await once(child.stdout, 'data');
+    native().governor.includeChild(child.pid as number);
+    expect(memory.snapshot().unmanaged - before).toBeGreaterThan(100 * MB);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(memory.snapshot().unmanaged - before).toBeLessThan(40 * MB);
   });
 
   it('refuses a second, larger root budget, and allows it once the first is gone', () => {
@@ -109,6 +117,16 @@ describe('memory manager', () => {
     new MemoryManager({ budget: first.budget })[Symbol.dispose]();
     first[Symbol.dispose]();
     new MemoryManager(larger)[Symbol.dispose]();
+  });
+
+  it('tells workers and batch size for a job, with the reason, and what to change', () => {
+    const memory = managerWithRoom(400 * MB);
+    const { workers, batchSize, reason } = memory.optimise({ count: 100, meanBytes: '5MB' });
+    expect(workers).toBeGreaterThanOrEqual(1);
+    expect(batchSize).toBeGreaterThanOrEqual(1);
+    expect(reason).toMatch(/MB/);
+    expect(memory.optimise({ count: 100, meanBytes: '5GB' })).toMatchObject({ workers: 1, batchSize: 1 });
+    expect(Array.isArray(memory.recommendations())).toBe(true);
   });
 
   it('refuses who waits when it is disposed', async () => {

@@ -21,12 +21,18 @@ export interface Started {
 
 interface Options {
   readonly cwd?: string;
+  /** Added to the environment of this process. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Standard input; `'open'`: the caller writes to it and it is not ended. Nothing unless told. */
   readonly input?: Buffer | string;
 }
 
-export function start(args: readonly string[], { cwd, input }: Options = {}): Started {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+export function start(args: readonly string[], { cwd, env, input }: Options = {}): Started {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const text = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text.stdout += chunk;

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { native } from '../../native/load.js';
 import { messageOf, SpillwayError } from '../../util/errors.js';
 import type { Greeting, Reply, Request } from './protocol.js';
 
@@ -39,6 +40,8 @@ export class StockChild {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    const { pid } = this.#process;
+    if (pid !== undefined) native().governor.includeChild(pid);
     this.#process.on('message', (reply: Reply) => this.#settle(reply));
     this.#process.on('exit', (code, signal) => this.#end(`ended with ${signal ?? `exit code ${code}`}`));
     this.#process.on('error', (error) => this.#end(messageOf(error)));
@@ -121,6 +124,7 @@ export class StockChild {
   #end(reason: string): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
+    if (this.#process.pid !== undefined) native().governor.excludeChild(this.#process.pid);
     for (const { reject } of this.#pending.values()) reject(this.#goneError());
     this.#pending.clear();
     this.#hold();
