@@ -65,7 +65,7 @@ class Governor {
   bool Wanted() const { return owner_ || !listeners_.empty(); }
   void WakeThread();
   void Run();
-  void NoticeGap(double now_ms);
+  void NoticeSleep(double slept_ms);
   bool Act(Lock& lock);
   void GiveFreePagesBack(double now_ms);
   void AskToSpill(double now_ms);
@@ -87,7 +87,7 @@ class Governor {
   GovernorFigures figures_;
 
   // Times of the thread, monotonic milliseconds.
-  double sampled_ms_ = 0, grown_ms_ = 0, trimmed_ms_ = 0, spilled_ms_ = 0;
+  double grown_ms_ = 0, trimmed_ms_ = 0, spilled_ms_ = 0;
   double trim_every_ms_ = 0;
   int64_t used_before_ = 0;
   double growth_ = 0;  // bytes a millisecond

@@ -44,39 +44,39 @@ void Governor::WakeThread() {
   wake_.notify_one();
   if (running_ || !Wanted()) return;
   running_ = true;
-  sampled_ms_ = 0;
   RunOnThread([this] { Run(); });
 }
 
 void Governor::Run() {
   Lock lock(mutex_);
   double cpu_ms = ClockMs(CLOCK_THREAD_CPUTIME_ID);
+  double slept_ms = 0;
   while (Wanted()) {
     woken_ = false;
     const double now_ms = ClockMs(CLOCK_MONOTONIC);
-    NoticeGap(now_ms);
     Sample();
+    NoticeSleep(slept_ms);
     const bool freed = reading_.level >= PressureLevel::kHigh && Act(lock);
     if (reading_.level < PressureLevel::kHigh) trim_every_ms_ = 0;
     figures_.period_ms = Period(now_ms, freed);
     const double cpu_now_ms = ClockMs(CLOCK_THREAD_CPUTIME_ID);
     figures_.cpu_us += static_cast<int64_t>((cpu_now_ms - cpu_ms) * 1e3);
     cpu_ms = cpu_now_ms;
+    const double asleep_ms = ClockMs(CLOCK_MONOTONIC);
     wake_.wait_for(lock, std::chrono::duration<double, std::milli>(figures_.period_ms),
                    [this] { return woken_; });
+    slept_ms = ClockMs(CLOCK_MONOTONIC) - asleep_ms;
   }
   running_ = false;
 }
 
-// Also lets storage grow back while it is calm.
-void Governor::NoticeGap(double now_ms) {
-  const double since_ms = sampled_ms_ > 0 ? now_ms - sampled_ms_ : 0;
-  sampled_ms_ = now_ms;
+// What has been calm all that time is let grow; a sleep that was far too long is told.
+void Governor::NoticeSleep(double slept_ms) {
   if (owner_ && reading_.level == PressureLevel::kNormal)
-    booking_.LetStorageGrow(std::min(since_ms, 1e3) / 1e3);
-  if (since_ms < figures_.period_ms + kGapMs) return;
+    booking_.LetStorageGrow(std::min(slept_ms, kLongestMs) / 1e3);
+  if (slept_ms < figures_.period_ms + kGapMs) return;
   Publish(PressureEvent::Kind::kSignal, reading_.level,
-          "no sample was taken for " + std::to_string(static_cast<int64_t>(since_ms)) +
+          "no sample was taken for " + std::to_string(static_cast<int64_t>(slept_ms)) +
               " ms: this process was stopped, or had no processor");
 }
 

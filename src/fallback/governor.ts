@@ -13,26 +13,15 @@ import { formatSize } from '../util/sizes.js';
 import { Booking } from './governor-booking.js';
 import type { StorageLedger } from './ledger.js';
 import { MemorySignals } from './memory-signals.js';
-import { bytesToCalm, describePressure, HIGH, HIGH_BEGINS, nextLevel, requirePlan } from './pressure.js';
+import { bytesToCalm, describePressure, HIGH, nextLevel, requirePlan, WHOLE } from './pressure.js';
 import { History } from './pressure-history.js';
+import { Pace } from './pressure-pace.js';
 
 /** Gives about `bytes` back and returns how many were. */
 export type Shrink = (bytes: number) => number;
 
-const SHORTEST_MS = 5;
-const LONGEST_MS = 100;
-const NOTHING_LEFT_MS = 20;
-const LOOKS = 4;
-/** Bytes a millisecond: nobody is expected to allocate faster than 1 GB/s. */
-const FASTEST_GROWTH = 1e6;
 const GAP_MS = 400;
 const SPILL_EVERY_MS = 200;
-const WHOLE: GovernorPlan = {
-  residentBytes: Number.POSITIVE_INFINITY,
-  limitShare: 1,
-  proc: '/proc',
-  cgroup: '/sys/fs/cgroup',
-};
 
 /** The governor of one thread, and where its caches register what they can give. */
 export class TimedGovernor implements Governor {
@@ -40,6 +29,7 @@ export class TimedGovernor implements Governor {
   readonly #booking: Booking;
   readonly #shrinks: Shrink[] = [];
   readonly #history = new History();
+  readonly #pace = new Pace();
   readonly #figures = { samples: 0, periodMs: 0, evictions: 0, freedBytes: 0, trims: 0, spills: 0 };
   #signals: MemorySignals | undefined;
   #plan: GovernorPlan = WHOLE;
@@ -52,8 +42,6 @@ export class TimedGovernor implements Governor {
   #bySize = false;
   #sampledAt = 0;
   #spilledAt = Number.NEGATIVE_INFINITY;
-  #usedBefore = 0;
-  #growth = 0;
 
   constructor(ledger: StorageLedger) {
     this.#ledger = ledger;
@@ -204,7 +192,7 @@ export class TimedGovernor implements Governor {
       );
     const freed = reading.level >= HIGH && this.#act(now, reading);
     // A listener may have ended it.
-    if (this.#holds || this.#listener) this.#next(this.#period(since, freed));
+    if (this.#holds || this.#listener) this.#next(this.#pace.next(this.#reading ?? reading, since, freed));
   }
 
   /** True where storage was freed. */
@@ -221,21 +209,6 @@ export class TimedGovernor implements Governor {
     const reason = `${formatSize(bytes)} more should be freed: ${describePressure(left, this.#bySize)}`;
     this.#publish('spill', left.level, reason, bytes);
     return freed > 0;
-  }
-
-  #period(since: number, freed: boolean): number {
-    const { budgetBytes = 0, headroomBytes = 0, level = 0 } = this.#reading ?? {};
-    const used = budgetBytes - headroomBytes;
-    this.#growth = Math.max((used - this.#usedBefore) / Math.max(1, since), this.#growth / 2, 0);
-    this.#usedBefore = used;
-    if (level >= HIGH && !freed) return NOTHING_LEFT_MS;
-    const soonest = Math.min(
-      headroomBytes / FASTEST_GROWTH,
-      this.#growth > 0 ? headroomBytes / this.#growth / LOOKS : LONGEST_MS,
-      // Where HIGH begins is met at half the time to it, again and again.
-      this.#growth > 0 && level < HIGH ? (HIGH_BEGINS * budgetBytes - used) / this.#growth / 2 : LONGEST_MS,
-    );
-    return Math.min(level >= HIGH ? NOTHING_LEFT_MS : LONGEST_MS, Math.max(SHORTEST_MS, soonest));
   }
 
   #publish(

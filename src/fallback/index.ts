@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import type { NativeSide } from '../contract/index.js';
-import { createCaches } from './byte-cache.js';
+import { createCaches } from './caches.js';
 import { TimedGovernor } from './governor.js';
 import { createLedger } from './ledger.js';
 import { createChunkReader } from './reader-chunks.js';

@@ -5,6 +5,14 @@ import { formatSize } from '../util/sizes.js';
 
 export const HIGH = 2;
 
+/** What is watched while nobody has made a plan. */
+export const WHOLE: GovernorPlan = {
+  residentBytes: Number.POSITIVE_INFINITY,
+  limitShare: 1,
+  proc: '/proc',
+  cgroup: '/sys/fs/cgroup',
+};
+
 const BEGINS = [0, 0.7, 0.85, 0.95] as const;
 /** A level is left this far below where it begins, so that a saw-tooth on a threshold does not flap. */
 const HYSTERESIS = 0.06;

@@ -16,8 +16,8 @@ const WINDOWS = 64;
  * (libraries, pools, a larger batch) is no leak either; `leak-judge.ts` says how that is told apart. A leak of 2 %
  * over all items is found 98 times out of 100 beneath garbage of 5 to 30 %; `npm run bench -- leak` counts.
  *
- * `verdicts` go by what was observed, garbage included: observe once more after a full collection before you accuse
- * JavaScript's heap or the process (`finalVerdicts`).
+ * `verdicts` go by what was observed, garbage included: look at JavaScript's heap and at the process right after full
+ * collections, as `LeakProbe` does.
  */
 export class LeakDetector implements LeakWatch {
   readonly #floors = new Map<string, Floors>();

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { PressureLevel } from '../memory/levels.js';
 import type { MemoryManager } from '../memory/manager.js';
-import { type LeakWatch, watchedBytes } from './leak-watch.js';
+import { LeakProbe, type LeakWatch } from './leak-watch.js';
 import type { Result } from './workload.js';
 
 /** A run so far. Bytes are those of the files done; `etaSeconds` is undefined until the total is known. */
@@ -46,7 +46,7 @@ const RATE_TAU_SECONDS = 3;
 export class Meter {
   readonly #memory: MemoryManager;
   readonly #childPeak: () => number;
-  readonly #leaks: LeakWatch;
+  readonly #probe: LeakProbe;
   readonly #baseline = process.memoryUsage.rss();
   readonly #delay = monitorEventLoopDelay({ resolution: 1 });
   readonly #pressure: Partial<Record<PressureLevel, number>> = {};
@@ -64,7 +64,7 @@ export class Meter {
 
   constructor(memory: MemoryManager, childPeakRssBytes: () => number, leaks: LeakWatch) {
     this.#memory = memory;
-    this.#leaks = leaks;
+    this.#probe = new LeakProbe(leaks, { snapshot: () => memory.snapshot() });
     this.#childPeak = childPeakRssBytes;
     this.#delay.enable();
     this.#timer = setInterval(() => this.#sample(), SAMPLE_MS).unref();
@@ -82,17 +82,13 @@ export class Meter {
     if (result.cached) this.#cached++;
   }
 
-  /** Tells the leak detector what is held now. */
-  watch(): void {
-    this.#leaks.observe(this.#files, watchedBytes(this.#memory.snapshot()));
-  }
-
   stop(): void {
     if (this.#end !== undefined) return;
     this.#sample();
     this.#end = performance.now();
     clearInterval(this.#timer);
     this.#delay.disable();
+    this.#probe[Symbol.dispose]();
   }
 
   progress(): Progress {
@@ -143,7 +139,7 @@ export class Meter {
   #sample(): void {
     const now = performance.now();
     const seconds = (now - this.#lastSample) / 1e3;
-    this.watch();
+    this.#probe.look(this.#files);
     const { level } = this.#memory;
     this.#pressure[level] = Math.round(((this.#pressure[level] ?? 0) + seconds) * 1e3) / 1e3;
     const weight = 1 - Math.exp(-seconds / RATE_TAU_SECONDS);

@@ -5,7 +5,7 @@ import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
 import { Flow } from './flow.js';
 import { Journal } from './journal.js';
-import { finalVerdicts, type LeakVerdict, type LeakWatch } from './leak-watch.js';
+import type { LeakVerdict, LeakWatch } from './leak-watch.js';
 import { Meter, type Progress, type RunFigures } from './meter.js';
 import type { OpenWorkload, Result, Served } from './workload.js';
 
@@ -110,8 +110,7 @@ export class Run implements AsyncIterable<Result> {
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#meter.stop();
-      const verdicts = await finalVerdicts(this.#parts.leaks, () => this.#meter.watch());
-      this.#leaks = verdicts.filter(({ leaking }) => leaking);
+      this.#leaks = this.#parts.leaks.verdicts().filter(({ leaking }) => leaking);
       this.#stats = this.#currentStats();
       await this.#workload?.[Symbol.asyncDispose]();
       this.#results.close();

@@ -47,6 +47,8 @@ describe.skipIf(whyNoGroups() !== undefined)('a memory group', () => {
   it('ends whoever is left when it is closed', async () => {
     const group = open(64 * MB);
     const idle = group.spawn('sleep', ['1000'], { stdio: 'ignore' });
+    const members = () => readFileSync(path.join(group.folder, 'cgroup.procs'), 'utf8');
+    await expect.poll(members, { timeout: 10_000 }).toContain(String(idle.pid));
     await group.close();
     groups.length = 0;
     expect(idle.exitCode ?? idle.signalCode ?? (await once(idle, 'exit'))[1]).toBe('SIGKILL');

@@ -32,7 +32,7 @@ it.runIf(overNative)('refuses what cannot fit without refusing what does, in ano
   await new Promise((resolve) => worker.once('message', resolve));
   const ended = new Promise<number>((resolve) => worker.once('message', resolve));
   let granted = 0;
-  const charges = 300_000;
+  const charges = 3_000_000;
   for (let i = 0; i < charges; i++) {
     if (!ledger.charge(account, 900)) continue;
     granted++;

@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type TraceKind, traceOf } from '../../bench/harness/leak-traces.mjs';
 import { uniform } from '../../scripts/make-model/test-graphs.mjs';
 import { LeakDetector } from '../../src/observe/leak.js';
-import { finalVerdicts, watchedBytes } from '../../src/pipeline/leak-watch.js';
+import { LeakProbe, type LeakWatch } from '../../src/pipeline/leak-watch.js';
 
 const MB = 1e6;
 
@@ -113,42 +113,75 @@ describe('the leak detector', () => {
   });
 });
 
-describe('what a run is watched by', () => {
-  it('leaves caches and free heap out, also of the process as a whole', () => {
-    const account = (bytes: number, reserved = 0) => ({ bytes, reserved, peak: bytes + reserved });
-    const accounts = {
-      decode: account(5 * MB, 20 * MB),
-      models: account(45 * MB),
-      'cache:thumbnails': account(40 * MB),
-      cache: account(10 * MB),
-      'adaptive-cache': account(10 * MB),
+describe('the probe of a run', () => {
+  const account = (bytes: number, reserved = 0) => ({ bytes, reserved, peak: bytes + reserved });
+
+  /** Remembers what it was told. */
+  class Notes implements LeakWatch {
+    readonly seen: Record<string, number> = {};
+    observe(_: number, bytesOf: Readonly<Record<string, number>>): void {
+      Object.assign(this.seen, bytesOf);
+    }
+    verdicts = () => [];
+  }
+
+  it('looks at accounts, the heap and the process, and leaves caches out of all', async () => {
+    const notes = new Notes();
+    const figures = {
+      rss: 900 * MB,
+      accounts: {
+        decode: account(5 * MB, 20 * MB),
+        models: account(45 * MB),
+        'cache:thumbnails': account(40 * MB),
+        cache: account(10 * MB),
+        'adaptive-cache': account(10 * MB),
+      },
     };
-    const heap = { heapTotal: 80 * MB, heapUsed: 60 * MB };
-    expect(watchedBytes({ rss: 300 * MB, accounts }, heap)).toEqual({
-      decode: 25 * MB,
-      models: 45 * MB,
-      heap: 60 * MB,
-      process: 220 * MB,
-    });
+    using probe = new LeakProbe(notes, { snapshot: () => figures, firstCollectionMs: 0 });
+    probe.look(1);
+    expect(Object.keys(notes.seen)).toEqual(['decode', 'models', 'heap']);
+    expect(notes.seen).toMatchObject({ decode: 25 * MB, models: 45 * MB });
+    expect(notes.seen.heap).toBeGreaterThan(5 * MB);
+    await vi.waitFor(() => expect(notes.seen.process).toBeLessThanOrEqual(840 * MB));
+    expect(notes.seen.process).toBeGreaterThan(500 * MB);
+  });
+
+  it('takes little time for collections unless told otherwise', () => {
+    let heaps = 0;
+    const watch: LeakWatch = {
+      observe: (_, bytesOf) => {
+        if ('heap' in bytesOf) heaps++;
+      },
+      verdicts: () => [],
+    };
+    const looks = (collectingShare?: number) => {
+      heaps = 0;
+      using probe = new LeakProbe(watch, {
+        snapshot: () => ({ rss: 0, accounts: {} }),
+        firstCollectionMs: 0,
+        ...(collectingShare && { collectingShare }),
+      });
+      for (let item = 0; item < 20; item++) probe.look(item);
+      return heaps;
+    };
+    expect(looks()).toBe(1);
+    expect(looks(1e9)).toBe(20);
   });
 
   it.each([
     ['keeps', true],
-    ['has dropped', false],
-  ])('is accused of what it %s only after garbage was collected', async (_, keeps) => {
+    ['drops', false],
+  ])('is not taken in by garbage: of what each item %s', (_, keeps) => {
     const detector = new LeakDetector();
-    let held: unknown[] = [];
-    let item = 0;
-    const observe = () =>
-      detector.observe(item, { heap: watchedBytes({ rss: 0, accounts: {} }).heap as number });
-    for (; item < 400; item++) {
-      held.push(Array.from({ length: 20_000 }, () => item));
-      observe();
+    const snapshot = () => ({ rss: 0, accounts: {} });
+    using probe = new LeakProbe(detector, { snapshot, collectingShare: 1e9, firstCollectionMs: 0 });
+    const held: unknown[] = [];
+    for (let item = 0; item < 60; item++) {
+      const made = Array.from({ length: 50_000 }, () => item);
+      if (keeps) held.push(made);
+      probe.look(item);
     }
-    expect(detector.verdicts()[0]?.leaking).toBe(true);
-    if (!keeps) held = [];
-    const [verdict] = await finalVerdicts(detector, observe);
-    expect(verdict?.leaking).toBe(keeps);
-    expect(held).toHaveLength(keeps ? 400 : 0);
+    expect(held).toHaveLength(keeps ? 60 : 0);
+    expect(detector.verdicts()).toMatchObject([{ account: 'heap', leaking: keeps }]);
   });
 });
