@@ -1,12 +1,9 @@
 // The promise: in a group of the kernel that is too small for the naive program, ours finishes with the results it
 // has without a limit.
-import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { whyNoGroups } from '../harness/cgroup.mjs';
 import { KINDS, kindOf, largePhotosOf } from '../harness/large-photos.mjs';
 import { drawMemory } from '../harness/memory-chart.mjs';
-import { whyNoCompiler } from '../harness/native-program.mjs';
-import { compareResults, linkedFolder, runNaive, runOurs } from '../harness/oom-job.mjs';
+import { compareResults, LIMITS_MB, linkedFolder, runNaive, runOurs, whyNoJob } from '../harness/oom-job.mjs';
 
 /**
  * @typedef {import('../harness/types.js').Context} Context
@@ -15,7 +12,6 @@ import { compareResults, linkedFolder, runNaive, runOurs } from '../harness/oom-
  * @typedef {{ root: string, limit: number, runs: number, reference: Result[], name: string }} Job
  */
 
-const LIMITS_MB = [128, 192, 256];
 const MB = 1e6;
 /** The share of its limit that spillway takes unless told. */
 const SHARE = 0.75;
@@ -23,11 +19,6 @@ const SHARE = 0.75;
 const NAIVE = { batch: 8, concurrency: 4 };
 const ALONE = { batch: 1, concurrency: 1 };
 const NO_LIMIT = Number.POSITIVE_INFINITY;
-/** A setting that was survived once may not be survived each time. */
-const MOST_ATTEMPTS = 10;
-
-const skip = (/** @type {Context} */ { native }) =>
-  native ? (whyNoGroups() ?? whyNoCompiler()) : 'without the addon a child process runs the models';
 
 /** Runs of each limit, 200 in all, and the photos of each. @param {boolean} quick */
 const sizes = (quick) => (quick ? { runs: 2, photos: 30 } : { runs: 67, photos: 300 });
@@ -59,7 +50,7 @@ const survives = (limitMB) => ({
   // It counts by itself: a median would hide a kill.
   runs: 1,
   limitMs: 14_400_000,
-  skip,
+  skip: whyNoJob,
   data: async (/** @type {Context} */ { quick }) => {
     const { runs, photos } = sizes(quick);
     const root = await largePhotosOf(photos);
@@ -160,103 +151,4 @@ function draw(name, who, { seen, booked, kills }) {
   });
 }
 
-/** @typedef {{ root: string, limit: number, photos: number, tuned: Tuned }} Speed */
-/** @typedef {{ who: 'naive', batch: number, concurrency: number } | { who: 'ours', workers: number }} Tuned */
-
-/** Ours beside the best that a person finds by trying, over kinds of which ours delivers every photo. @param {number} limitMB */
-const throughput = (limitMB) => ({
-  measures: [
-    {
-      name: `${limitMB}.throughput`,
-      metric: 'photos/s',
-      better: 'higher',
-      target: { atLeast: { tuned: 0.7 } },
-    },
-  ],
-  limitMs: 3_600_000,
-  skip,
-  data: async (/** @type {Context} */ { quick, cores }) => {
-    const all = await largePhotosOf(quick ? 30 : 90);
-    const limit = limitMB * MB;
-    const { results } = await runOurs({ root: all, limit });
-    const refused = new Set(results.filter(({ error }) => error).map((result) => kindOf(result.path)));
-    const root = linkedFolder(all, `throughput-${limitMB}`, (file) => !refused.has(kindOf(file)));
-    const photos = readdirSync(root).length;
-    const tuned = await tune(root, limit, cores);
-    const how =
-      tuned.who === 'naive'
-        ? `tuned: the naive program at batch ${tuned.batch}, ${tuned.concurrency} decoded at once`
-        : `tuned: no setting of the naive program survives, so spillway with --workers ${tuned.workers}`;
-    return { root, limit, tuned, photos, label: `${photos} large photos in ${limitMB} MB; ${how}` };
-  },
-  sides: {
-    ours: {
-      fresh: true,
-      open: async (/** @type {Speed} */ { root, limit, photos }) => ({
-        run: () => sampleOf(() => runOurs({ root, limit }), photos),
-      }),
-    },
-    tuned: {
-      fresh: true,
-      open: async (/** @type {Speed} */ { root, limit, photos, tuned }) => ({
-        run: () => sampleOf(() => runTuned(root, limit, tuned), photos),
-      }),
-    },
-  },
-});
-
-/** @param {string} root @param {number} limit @param {Tuned} tuned */
-const runTuned = (root, limit, tuned) =>
-  tuned.who === 'naive'
-    ? runNaive({ root, limit, ...tuned })
-    : runOurs({ root, limit, workers: tuned.workers });
-
-/** The fastest setting that survives; of ours where none of the naive program does. @param {string} root @param {number} limit @param {number} cores @returns {Promise<Tuned>} */
-async function tune(root, limit, cores) {
-  /** @type {Tuned[]} */
-  const naive = [1, cores, 2 * cores].flatMap((concurrency) =>
-    [1, 4].map((batch) => ({ who: /** @type {const} */ ('naive'), batch, concurrency })),
-  );
-  /** @type {Tuned[]} */
-  const ours = Array.from({ length: cores }, (_, i) => ({ who: 'ours', workers: i + 1 }));
-  const best = (await fastest(root, limit, naive)) ?? (await fastest(root, limit, ours));
-  if (!best) throw new Error('expected a setting that survives');
-  return best;
-}
-
-/** @param {string} root @param {number} limit @param {readonly Tuned[]} settings */
-async function fastest(root, limit, settings) {
-  let best;
-  for (const tuned of settings) {
-    const { kills, ms } = await runTuned(root, limit, tuned);
-    if (kills === 0 && ms < (best?.ms ?? Number.POSITIVE_INFINITY)) best = { tuned, ms };
-  }
-  return best?.tuned;
-}
-
-/**
- * Who is killed starts again, and the time until then counts.
- * @param {() => Promise<Ended>} start @param {number} photos
- */
-async function sampleOf(start, photos) {
-  let ms = 0;
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const ended = await start();
-    ms += ended.ms;
-    if (ended.kills === 0)
-      return { values: { 'photos/s': photos / (ms / 1000) }, result: digestOf(ended.results) };
-  }
-  throw new Error(`killed ${MOST_ATTEMPTS} times by a limit that it had survived`);
-}
-
-/** Features of all photos: the programs name some formats differently. @param {readonly Result[]} results */
-function digestOf(results) {
-  const hash = createHash('sha256');
-  for (const { path: file, data } of [...results].sort((a, b) => (a.path < b.path ? -1 : 1)))
-    hash.update(JSON.stringify([file, { ...data, format: undefined }]));
-  return { results: results.length, sha256: hash.digest('hex') };
-}
-
-export const cases = [
-  { name: 'oom.cgroup', contests: LIMITS_MB.flatMap((limit) => [survives(limit), throughput(limit)]) },
-];
+export const cases = [{ name: 'oom.cgroup', contests: LIMITS_MB.map(survives) }];

@@ -2,9 +2,10 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MemoryGroup } from './cgroup.mjs';
-import { scratchFolder } from './data-sets.mjs';
+import { MemoryGroup, whyNoGroups } from './cgroup.mjs';
+import { DATA, scratchFolder } from './data-sets.mjs';
 import { bookedIn } from './memory-chart.mjs';
+import { whyNoCompiler } from './native-program.mjs';
 import { Watcher } from './watcher.mjs';
 
 /**
@@ -22,6 +23,9 @@ import { Watcher } from './watcher.mjs';
  * @typedef {{ path: string, data?: Record<string, unknown>, error?: { code: string, message: string } }} Result
  */
 
+/** Of the groups that the job is put into. */
+export const LIMITS_MB = [128, 192, 256];
+
 const fileAt = (/** @type {string} */ relative) => fileURLToPath(new URL(relative, import.meta.url));
 const NAIVE = fileAt('../naive/photos.mjs');
 const MODEL = fileAt('../../models/photo-features.onnx');
@@ -29,7 +33,12 @@ const CLI = fileAt('../../dist/cli/main.js');
 const ACCOUNTS = new URL('../baselines/report-accounts.mjs', import.meta.url).href;
 const OURS_DONE = [0, 1];
 /** A job that hangs is a failure, not a long run. */
-const HANG_MS = 900_000;
+const HANG_MS = 300_000;
+
+/** Why the job cannot be put to the test here. @param {{ native: boolean }} context */
+export function whyNoJob({ native }) {
+  return native ? (whyNoGroups() ?? whyNoCompiler()) : 'without the addon a child process runs the models';
+}
 
 /**
  * Our command line over `root`, with its default share of the limit. Rejects where it neither finished nor was killed
@@ -104,9 +113,13 @@ export function compareResults(results, reference) {
   return { delivered, refused, wrong: [...wrong, ...byPath.keys()] };
 }
 
-/** A folder of hard links to those photos of `root` that `keep` takes. @param {string} root @param {string} name @param {(file: string) => boolean} keep */
+/**
+ * A folder of hard links to those photos of `root` that `keep` takes; the one of that name from before goes.
+ * @param {string} root @param {string} name @param {(file: string) => boolean} keep
+ */
 export function linkedFolder(root, name, keep) {
-  const folder = path.join(scratchFolder(name), 'photos');
+  const folder = path.join(DATA, `linked-${name}`);
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   for (const file of readdirSync(root).filter(keep)) linkSync(path.join(root, file), path.join(folder, file));
   return folder;
