@@ -13,7 +13,7 @@
 namespace spillway {
 namespace {
 
-constexpr double kShortestMs = 5, kLongestMs = 100;
+constexpr double kShortestMs = 5, kLongestMs = 90;
 // A group of 256 MB that grew by 500 MB/s was killed when looked at every 100 ms: we look four times before
 // the headroom is gone, and before somebody who allocates 1 GB/s could use it up.
 constexpr double kLooks = 4;
