@@ -1,11 +1,13 @@
 // What decoding an image to a small square takes at its peak, as a function of what its header says.
 //
-// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7) on glibc: growth of the
-// resident set in a fresh process that has decoded one thumbnail before, 30 kinds of image from 320×240 to 12
-// megapixels, one thread per image, the image's own bytes not counted. With its margin each formula lies above
-// all of its measurements, by 5 to 40 % for large images. test/extract/decoder-cost.test.ts repeats a part of it.
+// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7, libaom 3.15.1) on glibc: 115
+// modes of six formats, each from 160×120 to 24 megapixels, long and narrow ones among them, each in a fresh process
+// that has decoded one thumbnail and given back what it did not need: the growth of the resident set, pages of the
+// library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB less. One
+// thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not counted.
+// test/extract/decoder-cost-measured.test.ts repeats a part of it, or all with SPILLWAY_DECODERS=all.
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
 
 /** Pixels on a side of the square that images are decoded to unless told. */
 export const IMAGE_SIDE = 256;
@@ -25,32 +27,59 @@ export interface DecoderTraits {
   readonly height: number;
   readonly channels: number;
   readonly sampleBytes: number;
+  /** Whether one of the channels is transparency. */
+  readonly alpha: boolean;
+  readonly cmyk: boolean;
+  /** Whether colours are converted through a profile that the image carries. */
+  readonly profile: boolean;
   /** JPEG of several scans, interlaced PNG. */
   readonly progressive: boolean;
-  /** JPEG: `4:2:0` and so on, undefined where unknown. */
-  readonly subsampling: string | undefined;
-  /** WebP that is lossless, or whose transparency is. */
+  /** JPEG and AVIF: coded samples of each pixel, transparency aside; 1.5 for 4:2:0. */
+  readonly codedSamples: number;
+  /** Predictive JPEG, lossless WebP. */
   readonly lossless: boolean;
-  /** TIFF: rows of a strip or tile that are decoded as one; 0 for other formats. */
-  readonly rowsAtOnce: number;
+  /** WebP that cannot be scaled while it is decoded, an animation with small frames: pixels of the first; else 0. */
+  readonly framePixels: number;
+  /** TIFF: rows as read that its strips or tiles hold in memory, beyond those of other formats; 0 for these. */
+  readonly extraRows: number;
+  /** AVIF: the size of a tile where the image is a grid of them; undefined where it is one piece. */
+  readonly tile: TargetSize | undefined;
+  /** Bytes of the file that are copied: of an AVIF all, of a TIFF those of a strip or tile. */
+  readonly codedBytes: number;
+  /** Blocks from here on are mapped by themselves: what is not touched of them is not resident. */
+  readonly mappedBytes: number;
 }
 
 const MB = 1e6;
-const MARGIN = 1.1;
-/** A scratch image, the square, and the pages that a decoder's first use touches. */
-const BASE = 1.8 * MB;
-/** Converting CMYK goes through tables of a profile. */
-const CMYK_BASE = 5 * MB;
+const MARGIN = 1.06;
+/** Code of the library, scratch images, the square. */
+const BASE = 4.4 * MB;
+/** Converting through a profile: the code for it, and tables. */
+const PROFILE_BASE = 1.3 * MB;
+const CMYK_BASE = 3.9 * MB;
 /** A pixel of the target: the picture, its copy without alpha or upright, and rows on their way. */
 const TARGET_BYTES = 6;
-const AVIF_BASE = 4 * MB;
-const DEEP_AVIF_BASE = 6.5 * MB;
-/** From here on glibc always maps memory afresh (M_MMAP_THRESHOLD, mallopt(3)): what is not touched is not resident. */
-const ALWAYS_MAPPED = 2 ** 25;
+const AVIF_BASE = 9.5 * MB;
+/** libaom's notes on each block of 4 × 4 pixels, at most; soft pictures leave a tenth of them untouched. */
+const AVIF_BLOCK_BYTES = 14.6;
+/** Planes as libaom holds them, with borders, and as libheif copies them. */
+const AVIF_PLANE_COPIES = 2.15;
+/** libheif decodes so many tiles of a grid side by side. */
+const AVIF_THREADS = 4;
+
+/** Rows as read that resizing holds while they stream by, however tall the image. */
+const SOURCE_ROWS = 760;
+/** Rows without transparency and already shrunk in height but not yet in width. */
+const SHRUNK_ROWS = 1060;
+/** Rows of a JPEG of predictive coding. */
+const PREDICTED_ROWS = 560;
+/** Rows as read where the whole image lies in memory anyway. */
+const HELD_ROWS = 190;
 
 /** Bytes to reserve before an image of these traits is decoded to `target`. */
 export function decoderCost(traits: DecoderTraits, target: TargetSize = SQUARE): number {
-  return Math.ceil(MARGIN * (unpaddedCost(traits, target) + targetCost(target)));
+  const base = BASE + (traits.cmyk ? CMYK_BASE : traits.profile ? PROFILE_BASE : 0);
+  return Math.ceil(MARGIN * (base + decoding(traits, target) + targetCost(target)));
 }
 
 /** What a larger target takes beyond the square that the formulas were fitted to. */
@@ -63,49 +92,38 @@ function reduction({ width, height }: TargetSize, target: TargetSize): number {
   return Math.min(width / target.width, height / target.height);
 }
 
-function unpaddedCost(traits: DecoderTraits, target: TargetSize): number {
+function decoding(traits: DecoderTraits, target: TargetSize): number {
   const { width, height, channels, sampleBytes } = traits;
   const pixels = width * height;
-  const pixelBytes = channels * sampleBytes;
   switch (traits.format) {
     case 'jpeg':
       return jpegCost(traits, target);
     case 'png':
       // An interlaced image is complete only at its end, so all of it is held.
-      return traits.progressive
-        ? BASE + pixels * pixelBytes + heldRows(width, height, pixelBytes)
-        : BASE + streamedRows(width, height, pixelBytes);
+      return traits.progressive ? pixels * channels * sampleBytes + rows(traits, HELD_ROWS) : rows(traits);
     case 'gif':
       // The canvas that frames are drawn on: RGBA.
-      return BASE + pixels * 4 + streamedRows(width, height, channels);
+      return pixels * 4 + rows(traits);
     case 'tiff':
-      // Besides, a strip or a row of tiles: as decoded, and as copied from there.
-      return BASE + streamedRows(width, height, pixelBytes) + 2 * traits.rowsAtOnce * width * pixelBytes;
+      return traits.codedBytes + rows(traits);
     case 'webp':
       return webpCost(traits, target);
     case 'avif':
-    case 'heif':
-      // Planes of the AV1 decoder with borders, of libheif, and RGB, all alive at once; wider above 8 bits.
-      if (sampleBytes > 1) return DEEP_AVIF_BASE + pixels * 29.5;
-      return AVIF_BASE + pixels * (channels > 3 ? 20.5 : 19.5);
+      return avifCost(traits);
   }
 }
 
 /** Baseline is decoded in strips and already smaller; several scans need all coefficients, two bytes each. */
 function jpegCost(traits: DecoderTraits, target: TargetSize): number {
-  const { width, height, channels, progressive, subsampling } = traits;
+  const { width, height, channels, progressive, codedSamples, lossless } = traits;
   const shrink = jpegShrink(reduction(traits, target));
-  const rows = streamedRows(Math.ceil(width / shrink), Math.ceil(height / shrink), channels);
   // Whole blocks of 16 × 16.
   const padded = Math.ceil(width / 16) * Math.ceil(height / 16) * 256;
-  const coefficients = progressive ? padded * 2 * samplesPerPixel(channels, subsampling) : 0;
-  return (channels === 4 ? CMYK_BASE : BASE) + coefficients + rows;
-}
-
-function samplesPerPixel(channels: number, subsampling: string | undefined): number {
-  if (channels !== 3) return channels;
-  if (subsampling === '4:2:0') return 1.5;
-  return subsampling === '4:2:2' ? 2 : 3;
+  const coefficients = progressive ? padded * 2 * codedSamples : 0;
+  // Predictive coding is shrunk after it is decoded.
+  const unshrunk = lossless ? width * channels * PREDICTED_ROWS : 0;
+  const shrunk = { ...traits, width: Math.ceil(width / shrink), height: Math.ceil(height / shrink) };
+  return coefficients + unshrunk + rows(shrunk);
 }
 
 /** How far the JPEG decoder shrinks while it decodes; sharp steps back where the whole part is just that factor. */
@@ -116,27 +134,38 @@ function jpegShrink(factor: number): number {
 }
 
 /**
- * A canvas for frames at full size, of which a still image touches only what the allocator clears; the picture
- * itself where it is lossless; and a smaller one that it is scaled to while it is decoded.
+ * A canvas at full size that is cleared, by touching it unless it is mapped, and then not used; the picture or its
+ * transparency as decoded; and two smaller ones that it is scaled to meanwhile.
  */
 function webpCost(traits: DecoderTraits, target: TargetSize): number {
-  const { width, height, channels, lossless } = traits;
+  const { width, height, alpha, lossless, framePixels, mappedBytes } = traits;
+  const canvas = width * height * 4;
+  const cleared = canvas < mappedBytes ? canvas : 0;
+  if (framePixels > 0) return cleared + canvas + framePixels * 4 + rows(traits);
   const scale = Math.max(1, reduction(traits, target));
-  const canvas = Math.min(width * height * 4.2, ALWAYS_MAPPED);
-  const picture = lossless ? width * height * 4.1 : 0;
-  const scaled = ((width * height) / scale ** 2) * 12;
-  return BASE + canvas + picture + scaled + heldRows(width / scale, height / scale, channels);
+  const decoded = lossless ? canvas : alpha ? width * height : 0;
+  const scaled = { ...traits, width: width / scale, height: height / scale };
+  return cleared + decoded + 2 * (canvas / scale ** 2) + rows(scaled);
 }
 
-/**
- * Rows that resizing keeps while they stream by: as read, and again as shrunk in height but not yet in width. However
- * tall the image, a band of some 1,800 rows is enough.
- */
-function streamedRows(width: number, height: number, pixelBytes: number): number {
-  return width * pixelBytes * Math.min(height + 560, 1800);
+/** Planes and notes of the AV1 decoder and planes of libheif are alive at once; of a grid, those of a few tiles. */
+function avifCost(traits: DecoderTraits): number {
+  const { width, height, channels, sampleBytes, codedSamples, tile, codedBytes } = traits;
+  const planes = codedSamples * sampleBytes;
+  const decoder = AVIF_BLOCK_BYTES + AVIF_PLANE_COPIES * planes;
+  const pixels = width * height;
+  if (!tile) return AVIF_BASE - BASE + codedBytes + pixels * decoder;
+  const tiles = Math.ceil(width / tile.width) * Math.ceil(height / tile.height);
+  const atOnce = Math.min(tiles, AVIF_THREADS) * tile.width * tile.height * decoder;
+  const converted = pixels * channels * sampleBytes + rows(traits, HELD_ROWS);
+  return AVIF_BASE - BASE + codedBytes + pixels * planes + Math.max(atOnce, converted);
 }
 
-/** The same where the whole image lies in memory anyway, and rows are read from there. */
-function heldRows(width: number, height: number, pixelBytes: number): number {
-  return width * pixelBytes * Math.min(height + 100, 1200);
+/** Rows that stream by: as read, and as resizing makes them. */
+function rows(traits: DecoderTraits, sourceRows = SOURCE_ROWS): number {
+  const { width, height, channels, sampleBytes, alpha, cmyk, extraRows } = traits;
+  const source = (Math.min(sourceRows, height) + extraRows) * channels * sampleBytes;
+  // What was CMYK is by then of 8 bits.
+  const colour = cmyk ? channels : (channels - Number(alpha)) * sampleBytes;
+  return width * (source + Math.min(SHRUNK_ROWS, 0.9 * height) * colour);
 }
