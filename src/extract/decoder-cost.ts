@@ -53,28 +53,23 @@ export interface DecoderTraits {
 const MB = 1e6;
 const MARGIN = 1.06;
 /** Code of the library, scratch images, the square. */
-const BASE = 4.4 * MB;
+const BASE = 5 * MB;
 /** Converting through a profile: the code for it, and tables. */
 const PROFILE_BASE = 1.3 * MB;
 const CMYK_BASE = 3.9 * MB;
+const JPEG_BASE = 0.6 * MB;
 /** A pixel of the target: the picture, its copy without alpha or upright, and rows on their way. */
 const TARGET_BYTES = 6;
-const AVIF_BASE = 9.5 * MB;
+const AVIF_BASE = 10.2 * MB;
 /** libaom's notes on each block of 4 × 4 pixels, at most; soft pictures leave a tenth of them untouched. */
-const AVIF_BLOCK_BYTES = 14.6;
+const AVIF_BLOCK_BYTES = 14.8;
 /** Planes as libaom holds them, with borders, and as libheif copies them. */
 const AVIF_PLANE_COPIES = 2.15;
 /** libheif decodes so many tiles of a grid side by side. */
 const AVIF_THREADS = 4;
 
-/** Rows as read that resizing holds while they stream by, however tall the image. */
-const SOURCE_ROWS = 760;
-/** Rows without transparency and already shrunk in height but not yet in width. */
-const SHRUNK_ROWS = 1060;
 /** Rows of a JPEG of predictive coding. */
 const PREDICTED_ROWS = 560;
-/** Rows as read where the whole image lies in memory anyway. */
-const HELD_ROWS = 190;
 
 /** Bytes to reserve before an image of these traits is decoded to `target`. */
 export function decoderCost(traits: DecoderTraits, target: TargetSize = SQUARE): number {
@@ -100,12 +95,12 @@ function decoding(traits: DecoderTraits, target: TargetSize): number {
       return jpegCost(traits, target);
     case 'png':
       // An interlaced image is complete only at its end, so all of it is held.
-      return traits.progressive ? pixels * channels * sampleBytes + rows(traits, HELD_ROWS) : rows(traits);
+      return traits.progressive ? pixels * channels * sampleBytes + heldRows(traits) : streamedRows(traits);
     case 'gif':
       // The canvas that frames are drawn on: RGBA.
-      return pixels * 4 + rows(traits);
+      return pixels * 4 + streamedRows(traits);
     case 'tiff':
-      return traits.codedBytes + rows(traits);
+      return traits.codedBytes + streamedRows(traits);
     case 'webp':
       return webpCost(traits, target);
     case 'avif':
@@ -121,9 +116,9 @@ function jpegCost(traits: DecoderTraits, target: TargetSize): number {
   const padded = Math.ceil(width / 16) * Math.ceil(height / 16) * 256;
   const coefficients = progressive ? padded * 2 * codedSamples : 0;
   // Predictive coding is shrunk after it is decoded.
-  const unshrunk = lossless ? width * channels * PREDICTED_ROWS : 0;
+  const unshrunk = lossless && shrink > 1 ? width * channels * PREDICTED_ROWS : 0;
   const shrunk = { ...traits, width: Math.ceil(width / shrink), height: Math.ceil(height / shrink) };
-  return coefficients + unshrunk + rows(shrunk);
+  return JPEG_BASE + coefficients + unshrunk + streamedRows(shrunk);
 }
 
 /** How far the JPEG decoder shrinks while it decodes; sharp steps back where the whole part is just that factor. */
@@ -141,11 +136,11 @@ function webpCost(traits: DecoderTraits, target: TargetSize): number {
   const { width, height, alpha, lossless, framePixels, mappedBytes } = traits;
   const canvas = width * height * 4;
   const cleared = canvas < mappedBytes ? canvas : 0;
-  if (framePixels > 0) return cleared + canvas + framePixels * 4 + rows(traits);
+  if (framePixels > 0) return cleared + canvas + framePixels * 4 + streamedRows(traits);
   const scale = Math.max(1, reduction(traits, target));
   const decoded = lossless ? canvas : alpha ? width * height : 0;
   const scaled = { ...traits, width: width / scale, height: height / scale };
-  return cleared + decoded + 2 * (canvas / scale ** 2) + rows(scaled);
+  return cleared + decoded + 2 * (canvas / scale ** 2) + heldRows(scaled);
 }
 
 /** Planes and notes of the AV1 decoder and planes of libheif are alive at once; of a grid, those of a few tiles. */
@@ -157,15 +152,29 @@ function avifCost(traits: DecoderTraits): number {
   if (!tile) return AVIF_BASE - BASE + codedBytes + pixels * decoder;
   const tiles = Math.ceil(width / tile.width) * Math.ceil(height / tile.height);
   const atOnce = Math.min(tiles, AVIF_THREADS) * tile.width * tile.height * decoder;
-  const converted = pixels * channels * sampleBytes + rows(traits, HELD_ROWS);
+  const converted = pixels * channels * sampleBytes + heldRows(traits);
   return AVIF_BASE - BASE + codedBytes + pixels * planes + Math.max(atOnce, converted);
 }
 
-/** Rows that stream by: as read, and as resizing makes them. */
-function rows(traits: DecoderTraits, sourceRows = SOURCE_ROWS): number {
-  const { width, height, channels, sampleBytes, alpha, cmyk, extraRows } = traits;
-  const source = (Math.min(sourceRows, height) + extraRows) * channels * sampleBytes;
+/**
+ * Rows that resizing keeps while they stream by, some as read, others without transparency and already shrunk in height
+ * but not yet in width. However tall the image, a band of some 1,800 rows is enough.
+ */
+function streamedRows(traits: DecoderTraits): number {
+  const { height, extraRows } = traits;
+  const read = Math.min(height + 300, 850);
+  return rowBytes(traits, read + extraRows, Math.min(height + 560, 1800) - read);
+}
+
+/** The same where the whole image lies in memory anyway, and rows are read from there. */
+function heldRows(traits: DecoderTraits): number {
+  const read = Math.min(traits.height, 190);
+  return rowBytes(traits, read, Math.min(traits.height + 100, 1200) - read);
+}
+
+function rowBytes(traits: DecoderTraits, read: number, shrunk: number): number {
+  const { width, channels, sampleBytes, alpha, cmyk } = traits;
   // What was CMYK is by then of 8 bits.
   const colour = cmyk ? channels : (channels - Number(alpha)) * sampleBytes;
-  return width * (source + Math.min(SHRUNK_ROWS, 0.9 * height) * colour);
+  return width * (read * channels * sampleBytes + shrunk * colour);
 }

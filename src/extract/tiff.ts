@@ -26,17 +26,18 @@ const TILE_BYTE_COUNTS = 325;
 const UNCOMPRESSED = 1;
 const YCBCR = 6;
 const SEPARATE_PLANES = 2;
-const OLD_JPEG = 6;
+const JPEG = 7;
 /** Of the types SHORT, LONG and LONG8. */
 const VALUE_BYTES: Readonly<Record<number, 2 | 4 | 8>> = { 3: 2, 4: 4, 16: 8 };
 
 /** libvips reads strips of more rows line by line where it can: unless they hold planes or subsampled chroma. */
 const LONGEST_STRIP = 128;
-/** A strip is held as decoded and, for the most part, as copied from there; planes only once each. */
-const STRIP_COPIES = 1.75;
-const PLANE_COPIES = 1.1;
+/** A strip is held as decoded and as copied from there; planes once each, and one; what libtiff makes RGBA of, once. */
+const STRIP_COPIES = 2;
+const PLANE_COPIES = 1.3;
+const RGBA_COPIES = 1.1;
 /** Tiles have a cache of their own and spare so many of the rows that resizing holds of other images. */
-const SPARED_ROWS = 510;
+const SPARED_ROWS = 600;
 
 /** Of the first page of a TIFF of this size; takes it for one strip where that cannot be told. */
 export function readTiff(bytes: Uint8Array, size: TargetSize): TiffTraits {
@@ -68,9 +69,10 @@ function tileRows({ width, height }: TargetSize, tile: TargetSize): number {
 function stripRows(tag: (number: number) => number | undefined, height: number, compression: number): number {
   const rows = Math.min(tag(ROWS_PER_STRIP) ?? height, height);
   if (tag(PLANAR_CONFIGURATION) === SEPARATE_PLANES) return PLANE_COPIES * rows;
+  if (tag(PHOTOMETRIC) === YCBCR) return (compression === JPEG ? STRIP_COPIES : RGBA_COPIES) * rows;
+  // A single one without compression is taken for many.
   const divided = compression === UNCOMPRESSED && rows === height;
-  const lineByLine = rows > LONGEST_STRIP && tag(PHOTOMETRIC) !== YCBCR && compression !== OLD_JPEG;
-  return divided || lineByLine ? 0 : STRIP_COPIES * rows;
+  return divided || rows > LONGEST_STRIP ? 0 : STRIP_COPIES * rows;
 }
 
 /**
