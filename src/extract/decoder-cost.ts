@@ -58,15 +58,16 @@ const BASE = 5 * MB;
 const PROFILE_BASE = 1.3 * MB;
 const CMYK_BASE = 3.9 * MB;
 const JPEG_BASE = 0.6 * MB;
-/** A pixel of the target: the picture, its copy without alpha or upright, and rows on their way. */
-const TARGET_BYTES = 6;
+/** A pixel of the target: the picture, and rows on their way. Its copy upright comes after the decoder is done. */
+const TARGET_BYTES = 4;
 const AVIF_BASE = 10.2 * MB;
 /** libaom's notes on each block of 4 × 4 pixels, at most; soft pictures leave a tenth of them untouched. */
 const AVIF_BLOCK_BYTES = 14.8;
 /** Planes as libaom holds them, with borders, and as libheif copies them. */
 const AVIF_PLANE_COPIES = 2.15;
-/** libheif decodes so many tiles of a grid side by side. */
+/** libheif decodes so many tiles of a grid side by side; a thread's arena of the C heap keeps some free pages. */
 const AVIF_THREADS = 4;
+const AVIF_THREAD_BASE = 2.2 * MB;
 
 /** Rows of a JPEG of predictive coding. */
 const PREDICTED_ROWS = 560;
@@ -151,9 +152,12 @@ function avifCost(traits: DecoderTraits): number {
   const pixels = width * height;
   if (!tile) return AVIF_BASE - BASE + codedBytes + pixels * decoder;
   const tiles = Math.ceil(width / tile.width) * Math.ceil(height / tile.height);
-  const atOnce = Math.min(tiles, AVIF_THREADS) * tile.width * tile.height * decoder;
+  const threads = Math.min(tiles, AVIF_THREADS);
+  const atOnce = threads * tile.width * tile.height * decoder;
   const converted = pixels * channels * sampleBytes + heldRows(traits);
-  return AVIF_BASE - BASE + codedBytes + pixels * planes + Math.max(atOnce, converted);
+  return (
+    AVIF_BASE - BASE + threads * AVIF_THREAD_BASE + codedBytes + pixels * planes + Math.max(atOnce, converted)
+  );
 }
 
 /**
