@@ -1,11 +1,16 @@
 // What decoding an image to a small square takes at its peak, as a function of what its header says.
 //
-// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7, libaom 3.15.1) on glibc: 115
-// modes of six formats, each from 160×120 to 24 megapixels, long and narrow ones among them, each in a fresh process
-// that has decoded one thumbnail and given back what it did not need: the growth of the resident set, pages of the
-// library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB less. One
-// thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not counted.
+// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7, libaom 3.15.1) on glibc: every
+// mode of six formats that sharp reads here, from 160×120 to 24 megapixels, long and narrow ones among them, each in a
+// fresh process that has decoded one thumbnail and given back what it did not need: the growth of the resident set,
+// pages of the library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB
+// less. One thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not
+// counted. The estimates lie 3 to 55 % above the larger one of the two, 17 % in the median, and further above only
+// where the peak is below 10 MB. Two images decoded at once take at most the sum of both.
 // test/extract/decoder-cost-measured.test.ts repeats a part of it, or all with SPILLWAY_DECODERS=all.
+//
+// What does not lower a peak: sequentialRead (sharp 0.35.5 does not read the option). Two threads per image instead of
+// one add 2 to 4 MB, four 4 to 9.
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
 
@@ -69,6 +74,8 @@ const AVIF_PLANE_COPIES = 2.15;
 const AVIF_THREADS = 4;
 const AVIF_THREAD_BASE = 2.2 * MB;
 
+/** A pixel of a WebP's transparency, which is decoded whole. */
+const TRANSPARENCY_BYTES = 1.1;
 /** Rows of a JPEG of predictive coding. */
 const PREDICTED_ROWS = 560;
 
@@ -139,7 +146,7 @@ function webpCost(traits: DecoderTraits, target: TargetSize): number {
   const cleared = canvas < mappedBytes ? canvas : 0;
   if (framePixels > 0) return cleared + canvas + framePixels * 4 + streamedRows(traits);
   const scale = Math.max(1, reduction(traits, target));
-  const decoded = lossless ? canvas : alpha ? width * height : 0;
+  const decoded = lossless ? canvas : alpha ? width * height * TRANSPARENCY_BYTES : 0;
   const scaled = { ...traits, width: width / scale, height: height / scale };
   return cleared + decoded + 2 * (canvas / scale ** 2) + heldRows(scaled);
 }
@@ -154,10 +161,11 @@ function avifCost(traits: DecoderTraits): number {
   const tiles = Math.ceil(width / tile.width) * Math.ceil(height / tile.height);
   const threads = Math.min(tiles, AVIF_THREADS);
   const atOnce = threads * tile.width * tile.height * decoder;
-  const converted = pixels * channels * sampleBytes + heldRows(traits);
-  return (
-    AVIF_BASE - BASE + threads * AVIF_THREAD_BASE + codedBytes + pixels * planes + Math.max(atOnce, converted)
-  );
+  const picture = pixels * channels * sampleBytes;
+  // Only 4:2:0 is made interleaved RGB of in one step.
+  const converted = picture + (codedSamples === 1.5 ? heldRows(traits) : Math.max(heldRows(traits), picture));
+  const base = AVIF_BASE - BASE + threads * AVIF_THREAD_BASE;
+  return base + codedBytes + pixels * planes + Math.max(atOnce, converted);
 }
 
 /**
