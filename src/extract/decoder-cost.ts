@@ -25,6 +25,10 @@ export interface TargetSize {
 
 const SQUARE: TargetSize = { width: IMAGE_SIDE, height: IMAGE_SIDE };
 
+/** Blocks of the C heap from here on are mapped by themselves: by `limitArenas`, and by glibc at the latest (mallopt(3)). */
+export const LIMITED = 2 ** 22;
+export const UNLIMITED = 2 ** 25;
+
 /** What a decoder's appetite depends on. Width and height are those of the pixels as stored. */
 export interface DecoderTraits {
   readonly format: ImageFormat;
@@ -51,7 +55,7 @@ export interface DecoderTraits {
   readonly tile: TargetSize | undefined;
   /** Bytes of the file that are copied: of an AVIF all, of a TIFF those of a strip or tile. */
   readonly codedBytes: number;
-  /** Blocks from here on are mapped by themselves: what is not touched of them is not resident. */
+  /** {@link LIMITED} or {@link UNLIMITED}: what is not touched of larger blocks is not resident. */
   readonly mappedBytes: number;
 }
 
@@ -153,7 +157,7 @@ function webpCost(traits: DecoderTraits, target: TargetSize): number {
 
 /** Planes and notes of the AV1 decoder and planes of libheif are alive at once; of a grid, those of a few tiles. */
 function avifCost(traits: DecoderTraits): number {
-  const { width, height, channels, sampleBytes, codedSamples, tile, codedBytes } = traits;
+  const { width, height, channels, sampleBytes, codedSamples, tile, codedBytes, mappedBytes } = traits;
   const planes = codedSamples * sampleBytes;
   const decoder = AVIF_BLOCK_BYTES + AVIF_PLANE_COPIES * planes;
   const pixels = width * height;
@@ -165,7 +169,9 @@ function avifCost(traits: DecoderTraits): number {
   // Only 4:2:0 is made interleaved RGB of in one step.
   const converted = picture + (codedSamples === 1.5 ? heldRows(traits) : Math.max(heldRows(traits), picture));
   const base = AVIF_BASE - BASE + threads * AVIF_THREAD_BASE;
-  return base + codedBytes + pixels * planes + Math.max(atOnce, converted);
+  // What the tiles' decoders free stays in the arenas of their threads unless these are limited.
+  const peak = mappedBytes > LIMITED ? 2 * atOnce + converted : Math.max(atOnce, converted);
+  return base + codedBytes + pixels * planes + peak;
 }
 
 /**

@@ -8,7 +8,9 @@ import {
   decoderCost,
   IMAGE_SIDE,
   type ImageFormat,
+  LIMITED,
   type TargetSize,
+  UNLIMITED,
 } from './decoder-cost.js';
 import { type Exif, readExif } from './exif.js';
 import { type HeifTraits, readHeif } from './heif.js';
@@ -66,9 +68,6 @@ export interface DecodedImage {
 export const DEFAULT_MAX_PIXELS = 0x3fff ** 2;
 
 const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2, double: 8 };
-/** Blocks of the C heap from here on are mapped: by `limitArenas`, and by glibc at the latest (mallopt(3)). */
-const MAPPED_BYTES = 2 ** 22;
-const MAPPED_BYTES_OF_GLIBC = 2 ** 25;
 const WHITE = { r: 255, g: 255, b: 255 };
 const BLACK = { r: 0, g: 0, b: 0 };
 const SQUARE: ImageTarget = { width: IMAGE_SIDE, height: IMAGE_SIDE, fit: 'fill' };
@@ -193,7 +192,7 @@ function traitsOf({ format, bytes, metadata, heif, ignoreIcc }: Opened): Decoder
     tile: heif?.tile,
     // libheif copies the whole file.
     codedBytes: tiff?.codedBytes ?? (heif ? bytes.length : 0),
-    mappedBytes: native().limitArenas ? MAPPED_BYTES : MAPPED_BYTES_OF_GLIBC,
+    mappedBytes: native().limitArenas ? LIMITED : UNLIMITED,
   };
 }
 

@@ -35,6 +35,9 @@ const COMPRESSIONS: Readonly<Record<number, string>> = {
   52546: 'JPEG XL',
 };
 
+/** sharp's own limit, `limitInputChannels`. */
+const MOST_CHANNELS = 5;
+
 /** What bytes are that no known image starts with. */
 export function describeStart(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'an empty file';
@@ -63,6 +66,9 @@ export function unsupportedMode(format: ImageFormat, bytes: Uint8Array): string 
       : undefined;
   }
   if (format !== 'tiff') return undefined;
-  const name = COMPRESSIONS[readTiff(bytes, { width: 0, height: 0 }).compression ?? 1];
+  const { compression = 1, samples = 1 } = readTiff(bytes, { width: 0, height: 0 });
+  if (samples > MOST_CHANNELS)
+    return `expected a TIFF image of at most ${MOST_CHANNELS} channels but it has ${samples}`;
+  const name = COMPRESSIONS[compression];
   return name && `expected a TIFF image in a compression that sharp reads but it is ${name}`;
 }

@@ -10,12 +10,14 @@ export interface TiffTraits {
   readonly extraRows: number;
   /** Bytes of the largest strip or tile as they stand in the file, which libtiff copies. */
   readonly codedBytes: number;
-  /** How it is compressed (tag 259); undefined where that cannot be told. */
+  /** How it is compressed (tag 259), and how many samples a pixel has; undefined where that cannot be told. */
   readonly compression: number | undefined;
+  readonly samples: number | undefined;
 }
 
 const COMPRESSION = 259;
 const PHOTOMETRIC = 262;
+const SAMPLES_PER_PIXEL = 277;
 const ROWS_PER_STRIP = 278;
 const STRIP_BYTE_COUNTS = 279;
 const PLANAR_CONFIGURATION = 284;
@@ -43,7 +45,12 @@ const SPARED_ROWS = 600;
 export function readTiff(bytes: Uint8Array, size: TargetSize): TiffTraits {
   const directory = firstDirectory(bytes);
   if (!directory)
-    return { extraRows: STRIP_COPIES * size.height, codedBytes: bytes.length, compression: undefined };
+    return {
+      extraRows: STRIP_COPIES * size.height,
+      codedBytes: bytes.length,
+      compression: undefined,
+      samples: undefined,
+    };
   const tag = (number: number) => directory(number)?.[0];
   const compression = tag(COMPRESSION) ?? UNCOMPRESSED;
   const tileWidth = tag(TILE_WIDTH);
@@ -56,7 +63,8 @@ export function readTiff(bytes: Uint8Array, size: TargetSize): TiffTraits {
   // libtiff takes a single strip without compression for many.
   const divided = compression === UNCOMPRESSED && coded.length === 1;
   const largest = coded.reduce((most, count) => Math.max(most, count), 0);
-  return { extraRows, codedBytes: divided ? 0 : Math.min(largest, bytes.length), compression };
+  const codedBytes = divided ? 0 : Math.min(largest, bytes.length);
+  return { extraRows, codedBytes, compression, samples: tag(SAMPLES_PER_PIXEL) };
 }
 
 /** One tile as decoded, and two rows of them. */
