@@ -76,7 +76,7 @@ const AVIF_BLOCK_BYTES = 14.8;
 const AVIF_PLANE_COPIES = 2.15;
 /** libheif decodes so many tiles of a grid side by side; a thread's arena of the C heap keeps some free pages. */
 const AVIF_THREADS = 4;
-const AVIF_THREAD_BASE = 2.2 * MB;
+const AVIF_THREAD_BASE = 3 * MB;
 
 /** A pixel of a WebP's transparency, which is decoded whole. */
 const TRANSPARENCY_BYTES = 1.1;

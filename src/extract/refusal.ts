@@ -65,6 +65,10 @@ export function unsupportedMode(format: ImageFormat, bytes: Uint8Array): string 
       ? `expected a JPEG image of 8 bits a sample but it has ${precision}`
       : undefined;
   }
+  if (format === 'avif') {
+    const brand = Buffer.from(bytes.subarray(8, 12)).toString('latin1');
+    return brand === 'avis' ? 'expected a still image but received a sequence of AVIF images' : undefined;
+  }
   if (format !== 'tiff') return undefined;
   const { compression = 1, samples = 1 } = readTiff(bytes, { width: 0, height: 0 });
   if (samples > MOST_CHANNELS)

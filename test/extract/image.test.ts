@@ -108,7 +108,7 @@ describe('openImage', () => {
     await expect(makeImage(kind, 64, 48).then(decode)).rejects.toMatchObject({ code: 'ERR_DECODE', message });
   });
 
-  it('refuses other codecs in HEIF and TIFF, by name', async () => {
+  it('refuses other codecs in HEIF and TIFF and sequences, by name', async () => {
     const avif = await (await scene(64, 48)).avif({ effort: 0 }).toBuffer();
     const heic = Buffer.from(
       avif.toString('latin1').replace('ftypavif', 'ftypheic').replace('av01', 'hvc1'),
@@ -117,6 +117,11 @@ describe('openImage', () => {
     await expect(openImage(heic)).rejects.toMatchObject({
       code: 'ERR_DECODE',
       message: 'expected AV1, the codec of HEIF and AVIF images that sharp decodes, but received HEVC',
+    });
+    const sequence = Buffer.from(avif.toString('latin1').replace('ftypavif', 'ftypavis'), 'latin1');
+    await expect(openImage(sequence)).rejects.toMatchObject({
+      code: 'ERR_DECODE',
+      message: 'expected a still image but received a sequence of AVIF images',
     });
     const tiff = writeTiff({ width: 64, height: 48, rows: 48 });
     const compression = tiff.indexOf(Buffer.of(3, 1, 3, 0, 1, 0, 0, 0, 8, 0));
