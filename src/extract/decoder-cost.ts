@@ -5,8 +5,9 @@
 // fresh process that has decoded one thumbnail and given back what it did not need: the growth of the resident set,
 // pages of the library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB
 // less. One thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not
-// counted. The estimates lie 3 to 55 % above the larger one of the two, 17 % in the median, and further above only
-// where the peak is below 10 MB. Two images decoded at once take at most the sum of both.
+// counted. The estimates lie 3 to 63 % above the larger one of the two, 17 % in the median, and further above only
+// where the peak is below 10 MB, or for grids of AVIF tiles without the addon. Two images decoded at once take at most
+// the sum of both.
 // test/extract/decoder-cost-measured.test.ts repeats a part of it, or all with SPILLWAY_DECODERS=all.
 //
 // What does not lower a peak: sequentialRead (sharp 0.35.5 does not read the option). Two threads per image instead of
