@@ -76,7 +76,7 @@ const detailed = {
   'jpeg progressive, noise': (image) =>
     image.jpeg({ quality: 98, progressive: true, chromaSubsampling: '4:4:4' }),
   'png, noise': (image) => image.png({ compressionLevel: 1 }),
-  'webp, noise': (image) => image.webp({ quality: 90, effort: 0 }),
+  'webp, noise': (image) => image.webp({ quality: 75, effort: 0 }),
   'webp lossless, noise': (image) => image.webp({ lossless: true, effort: 0 }),
   'gif, noise': (image) => image.gif({ effort: 1 }),
   'tiff lzw, noise': (image) => image.tiff({ compression: 'lzw' }),

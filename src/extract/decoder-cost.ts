@@ -79,6 +79,8 @@ const AVIF_PLANE_COPIES = 2.15;
 const AVIF_THREADS = 4;
 const AVIF_THREAD_BASE = 3 * MB;
 
+/** What the WebP decoder and its scaler keep for each column. */
+const WEBP_COLUMN_BYTES = 300;
 /** A pixel of a WebP's transparency, which is decoded whole. */
 const TRANSPARENCY_BYTES = 1.1;
 /** Rows of a JPEG of predictive coding. */
@@ -153,7 +155,7 @@ function webpCost(traits: DecoderTraits, target: TargetSize): number {
   const scale = Math.max(1, reduction(traits, target));
   const decoded = lossless ? canvas : alpha ? width * height * TRANSPARENCY_BYTES : 0;
   const scaled = { ...traits, width: width / scale, height: height / scale };
-  return cleared + decoded + 2 * (canvas / scale ** 2) + heldRows(scaled);
+  return cleared + decoded + width * WEBP_COLUMN_BYTES + 2 * (canvas / scale ** 2) + heldRows(scaled);
 }
 
 /** Planes and notes of the AV1 decoder and planes of libheif are alive at once; of a grid, those of a few tiles. */
