@@ -9,6 +9,7 @@
 #include "binding/parts.h"
 #include "core/cpu.h"
 #include "memory/library_pages.h"
+#include "memory/trim.h"
 
 namespace spillway {
 namespace {
@@ -38,10 +39,13 @@ Napi::Value Trim(const Napi::CallbackInfo& info) {
 // glibc gives each thread that allocates an arena of its own, up to 8 a core, and free pages stay in each.
 // With two, a run over some twenty photos left 43 MB of anonymous memory after a trim instead of 57; set
 // before the process starts (MALLOC_ARENA_MAX) it would be less still, since arenas that exist already stay.
+// Decoders profit from large blocks of their own: with the threshold fixed a WebP of 3 megapixels took 5 MB
+// at its peak instead of 17 and left nothing behind instead of 12.
 void LimitArenas(const Napi::CallbackInfo&) {
 #ifdef M_ARENA_MAX
   mallopt(M_ARENA_MAX, 2);
 #endif
+  MapLargeBlocks();
 }
 
 // dropLibraryPages(prefix)

@@ -38,7 +38,10 @@ export interface NativeSide {
   openCache(plan: CachePlan): ByteTable;
   /** Gives free pages of the C heap back to the system, off this thread. Present where `trim` is a capability. */
   trim?(): Promise<void>;
-  /** Bounds how many arenas the C heap keeps free pages in. Present where `trim` is a capability. */
+  /**
+   * Bounds how many arenas the C heap keeps free pages in, and has blocks of 4 MiB and more mapped by themselves: what is
+   * not touched of them is not resident, and freeing them gives them back. Present where `trim` is a capability.
+   */
   limitArenas?(): void;
   /**
    * Gives back the resident code and constants of the libraries whose file name starts with `prefix`; what is used of

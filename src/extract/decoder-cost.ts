@@ -1,11 +1,19 @@
 // What decoding an image to a small square takes at its peak, as a function of what its header says.
 //
-// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7) on glibc: growth of the
-// resident set in a fresh process that has decoded one thumbnail before, 30 kinds of image from 320×240 to 12
-// megapixels, one thread per image, the image's own bytes not counted. With its margin each formula lies above
-// all of its measurements, by 5 to 40 % for large images. test/extract/decoder-cost.test.ts repeats a part of it.
+// Measured by `node scripts/measure-decoders/main.mjs` with sharp 0.35.5 (libvips 8.18.7, libaom 3.15.1) on glibc: every
+// mode of six formats that sharp reads here, from 160×120 to 24 megapixels, long and narrow ones among them, each in a
+// fresh process that has decoded one thumbnail and given back what it did not need: the growth of the resident set,
+// pages of the library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB
+// less. One thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not
+// counted. The estimates lie 3 to 63 % above the larger one of the two, 17 % in the median, and further above only
+// where the peak is below 10 MB, or for grids of AVIF tiles without the addon. Two images decoded at once take at most
+// the sum of both.
+// test/extract/decoder-cost-measured.test.ts repeats a part of it, or all with SPILLWAY_DECODERS=all.
+//
+// What does not lower a peak: sequentialRead (sharp 0.35.5 does not read the option). Two threads per image instead of
+// one add 2 to 4 MB, four 4 to 9.
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heif';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
 
 /** Pixels on a side of the square that images are decoded to unless told. */
 export const IMAGE_SIDE = 256;
@@ -18,6 +26,10 @@ export interface TargetSize {
 
 const SQUARE: TargetSize = { width: IMAGE_SIDE, height: IMAGE_SIDE };
 
+/** Blocks of the C heap from here on are mapped by themselves: by `limitArenas`, and by glibc at the latest (mallopt(3)). */
+export const LIMITED = 2 ** 22;
+export const UNLIMITED = 2 ** 25;
+
 /** What a decoder's appetite depends on. Width and height are those of the pixels as stored. */
 export interface DecoderTraits {
   readonly format: ImageFormat;
@@ -25,32 +37,59 @@ export interface DecoderTraits {
   readonly height: number;
   readonly channels: number;
   readonly sampleBytes: number;
+  /** Whether one of the channels is transparency. */
+  readonly alpha: boolean;
+  readonly cmyk: boolean;
+  /** Whether colours are converted through a profile that the image carries. */
+  readonly profile: boolean;
   /** JPEG of several scans, interlaced PNG. */
   readonly progressive: boolean;
-  /** JPEG: `4:2:0` and so on, undefined where unknown. */
-  readonly subsampling: string | undefined;
-  /** WebP that is lossless, or whose transparency is. */
+  /** JPEG and AVIF: coded samples of each pixel, transparency aside; 1.5 for 4:2:0. */
+  readonly codedSamples: number;
+  /** Predictive JPEG, lossless WebP. */
   readonly lossless: boolean;
-  /** TIFF: rows of a strip or tile that are decoded as one; 0 for other formats. */
-  readonly rowsAtOnce: number;
+  /** WebP that cannot be scaled while it is decoded, an animation with small frames: pixels of the first; else 0. */
+  readonly framePixels: number;
+  /** TIFF: rows as read that its strips or tiles hold in memory, beyond those of other formats; 0 for these. */
+  readonly extraRows: number;
+  /** AVIF: the size of a tile where the image is a grid of them; undefined where it is one piece. */
+  readonly tile: TargetSize | undefined;
+  /** Bytes of the file that are copied: of an AVIF all, of a TIFF those of a strip or tile. */
+  readonly codedBytes: number;
+  /** {@link LIMITED} or {@link UNLIMITED}: what is not touched of larger blocks is not resident. */
+  readonly mappedBytes: number;
 }
 
 const MB = 1e6;
-const MARGIN = 1.1;
-/** A scratch image, the square, and the pages that a decoder's first use touches. */
-const BASE = 1.8 * MB;
-/** Converting CMYK goes through tables of a profile. */
-const CMYK_BASE = 5 * MB;
-/** A pixel of the target: the picture, its copy without alpha or upright, and rows on their way. */
-const TARGET_BYTES = 6;
-const AVIF_BASE = 4 * MB;
-const DEEP_AVIF_BASE = 6.5 * MB;
-/** From here on glibc always maps memory afresh (M_MMAP_THRESHOLD, mallopt(3)): what is not touched is not resident. */
-const ALWAYS_MAPPED = 2 ** 25;
+const MARGIN = 1.06;
+/** Code of the library, scratch images, the square. */
+const BASE = 5 * MB;
+/** Converting through a profile: the code for it, and tables. */
+const PROFILE_BASE = 1.3 * MB;
+const CMYK_BASE = 3.9 * MB;
+const JPEG_BASE = 0.6 * MB;
+/** A pixel of the target: the picture, and rows on their way. Its copy upright comes after the decoder is done. */
+const TARGET_BYTES = 4;
+const AVIF_BASE = 10.2 * MB;
+/** libaom's notes on each block of 4 × 4 pixels, at most; soft pictures leave a tenth of them untouched. */
+const AVIF_BLOCK_BYTES = 14.8;
+/** Planes as libaom holds them, with borders, and as libheif copies them. */
+const AVIF_PLANE_COPIES = 2.15;
+/** libheif decodes so many tiles of a grid side by side; a thread's arena of the C heap keeps some free pages. */
+const AVIF_THREADS = 4;
+const AVIF_THREAD_BASE = 3 * MB;
+
+/** What the WebP decoder and its scaler keep for each column. */
+const WEBP_COLUMN_BYTES = 300;
+/** A pixel of a WebP's transparency, which is decoded whole. */
+const TRANSPARENCY_BYTES = 1.1;
+/** Rows of a JPEG of predictive coding. */
+const PREDICTED_ROWS = 560;
 
 /** Bytes to reserve before an image of these traits is decoded to `target`. */
 export function decoderCost(traits: DecoderTraits, target: TargetSize = SQUARE): number {
-  return Math.ceil(MARGIN * (unpaddedCost(traits, target) + targetCost(target)));
+  const base = BASE + (traits.cmyk ? CMYK_BASE : traits.profile ? PROFILE_BASE : 0);
+  return Math.ceil(MARGIN * (base + decoding(traits, target) + targetCost(target)));
 }
 
 /** What a larger target takes beyond the square that the formulas were fitted to. */
@@ -63,49 +102,38 @@ function reduction({ width, height }: TargetSize, target: TargetSize): number {
   return Math.min(width / target.width, height / target.height);
 }
 
-function unpaddedCost(traits: DecoderTraits, target: TargetSize): number {
+function decoding(traits: DecoderTraits, target: TargetSize): number {
   const { width, height, channels, sampleBytes } = traits;
   const pixels = width * height;
-  const pixelBytes = channels * sampleBytes;
   switch (traits.format) {
     case 'jpeg':
       return jpegCost(traits, target);
     case 'png':
       // An interlaced image is complete only at its end, so all of it is held.
-      return traits.progressive
-        ? BASE + pixels * pixelBytes + heldRows(width, height, pixelBytes)
-        : BASE + streamedRows(width, height, pixelBytes);
+      return traits.progressive ? pixels * channels * sampleBytes + heldRows(traits) : streamedRows(traits);
     case 'gif':
       // The canvas that frames are drawn on: RGBA.
-      return BASE + pixels * 4 + streamedRows(width, height, channels);
+      return pixels * 4 + streamedRows(traits);
     case 'tiff':
-      // Besides, a strip or a row of tiles: as decoded, and as copied from there.
-      return BASE + streamedRows(width, height, pixelBytes) + 2 * traits.rowsAtOnce * width * pixelBytes;
+      return traits.codedBytes + streamedRows(traits);
     case 'webp':
       return webpCost(traits, target);
     case 'avif':
-    case 'heif':
-      // Planes of the AV1 decoder with borders, of libheif, and RGB, all alive at once; wider above 8 bits.
-      if (sampleBytes > 1) return DEEP_AVIF_BASE + pixels * 29.5;
-      return AVIF_BASE + pixels * (channels > 3 ? 20.5 : 19.5);
+      return avifCost(traits);
   }
 }
 
 /** Baseline is decoded in strips and already smaller; several scans need all coefficients, two bytes each. */
 function jpegCost(traits: DecoderTraits, target: TargetSize): number {
-  const { width, height, channels, progressive, subsampling } = traits;
+  const { width, height, channels, progressive, codedSamples, lossless } = traits;
   const shrink = jpegShrink(reduction(traits, target));
-  const rows = streamedRows(Math.ceil(width / shrink), Math.ceil(height / shrink), channels);
   // Whole blocks of 16 × 16.
   const padded = Math.ceil(width / 16) * Math.ceil(height / 16) * 256;
-  const coefficients = progressive ? padded * 2 * samplesPerPixel(channels, subsampling) : 0;
-  return (channels === 4 ? CMYK_BASE : BASE) + coefficients + rows;
-}
-
-function samplesPerPixel(channels: number, subsampling: string | undefined): number {
-  if (channels !== 3) return channels;
-  if (subsampling === '4:2:0') return 1.5;
-  return subsampling === '4:2:2' ? 2 : 3;
+  const coefficients = progressive ? padded * 2 * codedSamples : 0;
+  // Predictive coding is shrunk after it is decoded.
+  const unshrunk = lossless && shrink > 1 ? width * channels * PREDICTED_ROWS : 0;
+  const shrunk = { ...traits, width: Math.ceil(width / shrink), height: Math.ceil(height / shrink) };
+  return JPEG_BASE + coefficients + unshrunk + streamedRows(shrunk);
 }
 
 /** How far the JPEG decoder shrinks while it decodes; sharp steps back where the whole part is just that factor. */
@@ -116,27 +144,58 @@ function jpegShrink(factor: number): number {
 }
 
 /**
- * A canvas for frames at full size, of which a still image touches only what the allocator clears; the picture
- * itself where it is lossless; and a smaller one that it is scaled to while it is decoded.
+ * A canvas at full size that is cleared, by touching it unless it is mapped, and then not used; the picture or its
+ * transparency as decoded; and two smaller ones that it is scaled to meanwhile.
  */
 function webpCost(traits: DecoderTraits, target: TargetSize): number {
-  const { width, height, channels, lossless } = traits;
+  const { width, height, alpha, lossless, framePixels, mappedBytes } = traits;
+  const canvas = width * height * 4;
+  const cleared = canvas < mappedBytes ? canvas : 0;
+  if (framePixels > 0) return cleared + canvas + framePixels * 4 + streamedRows(traits);
   const scale = Math.max(1, reduction(traits, target));
-  const canvas = Math.min(width * height * 4.2, ALWAYS_MAPPED);
-  const picture = lossless ? width * height * 4.1 : 0;
-  const scaled = ((width * height) / scale ** 2) * 12;
-  return BASE + canvas + picture + scaled + heldRows(width / scale, height / scale, channels);
+  const decoded = lossless ? canvas : alpha ? width * height * TRANSPARENCY_BYTES : 0;
+  const scaled = { ...traits, width: width / scale, height: height / scale };
+  return cleared + decoded + width * WEBP_COLUMN_BYTES + 2 * (canvas / scale ** 2) + heldRows(scaled);
+}
+
+/** Planes and notes of the AV1 decoder and planes of libheif are alive at once; of a grid, those of a few tiles. */
+function avifCost(traits: DecoderTraits): number {
+  const { width, height, channels, sampleBytes, codedSamples, tile, codedBytes, mappedBytes } = traits;
+  const planes = codedSamples * sampleBytes;
+  const decoder = AVIF_BLOCK_BYTES + AVIF_PLANE_COPIES * planes;
+  const pixels = width * height;
+  if (!tile) return AVIF_BASE - BASE + codedBytes + pixels * decoder;
+  const tiles = Math.ceil(width / tile.width) * Math.ceil(height / tile.height);
+  const threads = Math.min(tiles, AVIF_THREADS);
+  const atOnce = threads * tile.width * tile.height * decoder;
+  const picture = pixels * channels * sampleBytes;
+  // Only 4:2:0 is made interleaved RGB of in one step.
+  const converted = picture + (codedSamples === 1.5 ? heldRows(traits) : Math.max(heldRows(traits), picture));
+  const base = AVIF_BASE - BASE + threads * AVIF_THREAD_BASE;
+  // What the tiles' decoders free stays in the arenas of their threads unless these are limited.
+  const peak = mappedBytes > LIMITED ? 2 * atOnce + converted : Math.max(atOnce, converted);
+  return base + codedBytes + pixels * planes + peak;
 }
 
 /**
- * Rows that resizing keeps while they stream by: as read, and again as shrunk in height but not yet in width. However
- * tall the image, a band of some 1,800 rows is enough.
+ * Rows that resizing keeps while they stream by, some as read, others without transparency and already shrunk in height
+ * but not yet in width. However tall the image, a band of some 1,800 rows is enough.
  */
-function streamedRows(width: number, height: number, pixelBytes: number): number {
-  return width * pixelBytes * Math.min(height + 560, 1800);
+function streamedRows(traits: DecoderTraits): number {
+  const { height, extraRows } = traits;
+  const read = Math.min(height + 300, 850);
+  return rowBytes(traits, read + extraRows, Math.min(height + 560, 1800) - read);
 }
 
 /** The same where the whole image lies in memory anyway, and rows are read from there. */
-function heldRows(width: number, height: number, pixelBytes: number): number {
-  return width * pixelBytes * Math.min(height + 100, 1200);
+function heldRows(traits: DecoderTraits): number {
+  const read = Math.min(traits.height, 190);
+  return rowBytes(traits, read, Math.min(traits.height + 100, 1200) - read);
+}
+
+function rowBytes(traits: DecoderTraits, read: number, shrunk: number): number {
+  const { width, channels, sampleBytes, alpha, cmyk } = traits;
+  // What was CMYK is by then of 8 bits.
+  const colour = cmyk ? channels : (channels - Number(alpha)) * sampleBytes;
+  return width * (read * channels * sampleBytes + shrunk * colour);
 }

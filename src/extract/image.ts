@@ -1,19 +1,26 @@
 // Images: what the header says, and the pixels as one small RGB picture.
 
 import type { Metadata } from 'sharp';
+import { native } from '../native/load.js';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import {
   type DecoderTraits,
   decoderCost,
   IMAGE_SIDE,
   type ImageFormat,
+  LIMITED,
   type TargetSize,
+  UNLIMITED,
 } from './decoder-cost.js';
 import { type Exif, readExif } from './exif.js';
+import { type HeifTraits, readHeif } from './heif.js';
 import { isSrgbProfile } from './icc.js';
+import { readJpeg } from './jpeg.js';
 import { isTransposed, upright } from './orientation.js';
+import { codecName, describeStart, unsupportedMode } from './refusal.js';
 import { loadSharp } from './sharp.js';
-import { rowsAtOnce } from './tiff.js';
+import { readTiff } from './tiff.js';
+import { readWebp } from './webp.js';
 
 /** The picture that an image is decoded to, as displayed. */
 export interface ImageTarget {
@@ -37,9 +44,10 @@ export interface ImageHeader extends DecoderTraits {
   readonly target: ImageTarget;
   /** Bytes that decoding takes at its peak, to be reserved before {@link decodeImage}. */
   readonly costBytes: number;
-  /** The raw blocks, views of memory of their own. */
+  /** The raw block, a view of memory of its own. */
   readonly exif: Uint8Array | undefined;
-  readonly icc: Uint8Array | undefined;
+  /** Whether the image's profile is left aside: where it changes nothing. */
+  readonly ignoreIcc: boolean;
 }
 
 /** What an image says of itself beside its pixels. */
@@ -75,19 +83,26 @@ export async function openImage(
   bytes: Uint8Array,
   { maxPixels = DEFAULT_MAX_PIXELS, target = SQUARE }: { maxPixels?: number; target?: ImageTarget } = {},
 ): Promise<ImageHeader> {
-  const container = imageFormatOf(bytes);
-  if (!container)
+  const format = imageFormatOf(bytes);
+  if (!format)
     throw new SpillwayError(
       'ERR_DECODE',
-      `expected a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIF image but received ${describeStart(bytes)}`,
+      `expected a JPEG, PNG, WebP, GIF, TIFF or AVIF image but received ${describeStart(bytes)}`,
+    );
+  const heif = format === 'avif' ? readHeif(bytes) : undefined;
+  if (heif && heif.codec !== 'av01')
+    throw new SpillwayError(
+      'ERR_DECODE',
+      `expected AV1, the codec of HEIF and AVIF images that sharp decodes, but received ${codecName(heif.codec)}`,
     );
   const sharp = await loadSharp();
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((error: unknown) => {
-      throw decodeError(container, error);
+      throw decodeError(format, bytes, error);
     });
-  const header = headerOf(bytes, metadata, target);
+  const ignoreIcc = metadata.icc !== undefined && isSrgbProfile(metadata.icc);
+  const header = headerOf({ format, bytes, metadata, heif, ignoreIcc }, target);
   const pixels = header.width * header.height;
   if (pixels > maxPixels)
     throw new SpillwayError(
@@ -104,10 +119,9 @@ export async function openImage(
  */
 export async function decodeImage(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
   const sharp = await loadSharp();
-  // openImage has judged the number of pixels; the profile counts only where it changes something.
-  const ignoreIcc = header.icc !== undefined && isSrgbProfile(header.icc);
-  const { target, orientation } = header;
+  const { target, orientation, ignoreIcc } = header;
   const stored = asStored(target, orientation);
+  // openImage has judged the number of pixels.
   const decoded = await sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc })
     .resize(stored.width, stored.height, { fit: target.fit, background: BLACK })
     .flatten({ background: WHITE })
@@ -115,7 +129,7 @@ export async function decodeImage(bytes: Uint8Array, header: ImageHeader): Promi
     .raw({ depth: 'uchar' })
     .toBuffer()
     .catch((error: unknown) => {
-      throw decodeError(header.format, error);
+      throw decodeError(header.format, bytes, error);
     });
   const warnings: string[] = [];
   const exif = header.exif && readExif(header.exif, warnings);
@@ -130,21 +144,19 @@ function asStored({ width, height }: TargetSize, orientation: number): TargetSiz
   return isTransposed(orientation) ? { width: height, height: width } : { width, height };
 }
 
-function headerOf(bytes: Uint8Array, metadata: Metadata, target: ImageTarget): ImageHeader {
+interface Opened {
+  readonly format: ImageFormat;
+  readonly bytes: Uint8Array;
+  readonly metadata: Metadata;
+  readonly heif: HeifTraits | undefined;
+  readonly ignoreIcc: boolean;
+}
+
+function headerOf(opened: Opened, target: ImageTarget): ImageHeader {
+  const { metadata } = opened;
   const said = metadata.orientation ?? 1;
   const orientation = Number.isInteger(said) && said >= 1 && said <= 8 ? said : 1;
-  const stored: DecoderTraits = {
-    format: formatOf(metadata),
-    width: metadata.width,
-    height: metadata.height,
-    channels: metadata.channels,
-    sampleBytes: SAMPLE_BYTES[metadata.depth] ?? 4,
-    progressive: metadata.isProgressive,
-    subsampling: metadata.chromaSubsampling,
-    // A simple lossy file starts with the chunk VP8; an extended one may hold either, and lossless transparency.
-    lossless: metadata.format === 'webp' && bytes[15] !== 0x20,
-    rowsAtOnce: metadata.format === 'tiff' ? rowsAtOnce(bytes, metadata.height) : 0,
-  };
+  const stored = traitsOf(opened);
   return {
     ...stored,
     // Swapping twice is no swap, so the same function leads back.
@@ -153,13 +165,35 @@ function headerOf(bytes: Uint8Array, metadata: Metadata, target: ImageTarget): I
     target,
     costBytes: decoderCost(stored, asStored(target, orientation)),
     exif: metadata.exif,
-    icc: metadata.icc,
+    ignoreIcc: opened.ignoreIcc,
   };
 }
 
-function formatOf({ format, compression }: Metadata): ImageFormat {
-  if (format === 'heif') return compression === 'av1' ? 'avif' : 'heif';
-  return format as ImageFormat;
+/** What the decoder's appetite depends on: what sharp tells, and what it does not. */
+function traitsOf({ format, bytes, metadata, heif, ignoreIcc }: Opened): DecoderTraits {
+  const { width, height, channels } = metadata;
+  const jpeg = format === 'jpeg' ? readJpeg(bytes) : undefined;
+  const webp = format === 'webp' ? readWebp(bytes) : undefined;
+  const tiff = format === 'tiff' ? readTiff(bytes, { width, height }) : undefined;
+  return {
+    format,
+    width,
+    height,
+    channels,
+    sampleBytes: SAMPLE_BYTES[metadata.depth] ?? 4,
+    alpha: metadata.hasAlpha,
+    cmyk: metadata.space === 'cmyk',
+    profile: metadata.icc !== undefined && !ignoreIcc,
+    progressive: metadata.isProgressive,
+    codedSamples: jpeg?.samplesPerPixel ?? heif?.samplesPerPixel ?? channels,
+    lossless: jpeg?.lossless ?? webp?.lossless ?? false,
+    framePixels: webp?.framePixels ?? 0,
+    extraRows: tiff?.extraRows ?? 0,
+    tile: heif?.tile,
+    // libheif copies the whole file.
+    codedBytes: tiff?.codedBytes ?? (heif ? bytes.length : 0),
+    mappedBytes: native().limitArenas ? LIMITED : UNLIMITED,
+  };
 }
 
 /** The container by its first 32 bytes, so that nothing else reaches a decoder (libvips would also open SVG and PDF). */
@@ -170,36 +204,23 @@ export function imageFormatOf(bytes: Uint8Array): ImageFormat | undefined {
   if (/^RIFF.{4}WEBP/s.test(start)) return 'webp';
   if (/^GIF8[79]a/.test(start)) return 'gif';
   if (/^(II[*+]\0|MM\0[*+])/.test(start)) return 'tiff';
-  if (/^.{4}ftypavi[fs]/s.test(start)) return 'avif';
-  if (/^.{4}ftyp(hei|hev|mif1|msf1)/s.test(start)) return 'heif';
+  if (/^.{4}ftyp(avi[fs]|hei|hev|mif|msf)/s.test(start)) return 'avif';
   return undefined;
-}
-
-function describeStart(bytes: Uint8Array): string {
-  if (bytes.length === 0) return 'an empty file';
-  const start = Buffer.from(bytes.subarray(0, 16));
-  return /^[\t\n\r -~]+$/.test(start.toString('latin1'))
-    ? `text that starts with ${JSON.stringify(start.toString('latin1'))}`
-    : `bytes that start with ${start.toString('hex')}`;
 }
 
 /**
  * Memory is the machine's affair; any other failure follows from the bytes. libvips keeps its messages in one buffer
  * for all threads, so beside other images its text may be another's or missing: it is only the cause, never a result.
  */
-function decodeError(format: ImageFormat, error: unknown): unknown {
-  if (codeOf(error) !== undefined) return error;
-  return /out of memory|unable to allocate/i.test(messageOf(error))
-    ? new SpillwayError(
-        'ERR_OUT_OF_MEMORY',
-        `expected memory to decode a ${format} image but there was none`,
-        {
-          cause: error,
-        },
-      )
-    : new SpillwayError(
-        'ERR_DECODE',
-        `expected a whole ${format} image but its data is broken or cut short`,
-        { cause: error },
-      );
+function decodeError(format: ImageFormat, bytes: Uint8Array, cause: unknown): unknown {
+  if (codeOf(cause) !== undefined) return cause;
+  if (/out of memory|unable to allocate/i.test(messageOf(cause)))
+    return new SpillwayError(
+      'ERR_OUT_OF_MEMORY',
+      `expected memory to decode a ${format} image but there was none`,
+      { cause },
+    );
+  const reason =
+    unsupportedMode(format, bytes) ?? `expected a whole ${format} image but its data is broken or cut short`;
+  return new SpillwayError('ERR_DECODE', reason, { cause });
 }

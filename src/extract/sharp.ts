@@ -9,8 +9,9 @@ export type Sharp = typeof sharp;
 let loading: Promise<Sharp> | undefined;
 
 /**
- * Loads sharp once. Settings of the whole process: no cache of operations (its bytes would have no account) and
- * one thread per image (images are decoded side by side, so that a decoder's memory does not depend on cores).
+ * Loads sharp once. Settings of the whole process: no cache of operations (its bytes would have no account), one
+ * thread per image (images are decoded side by side, so that a decoder's memory does not depend on cores), and a C heap
+ * that maps large blocks (decoders clear a canvas before they know whether they need it).
  * Rejects with `ERR_MISSING_DEPENDENCY`.
  */
 export function loadSharp(): Promise<Sharp> {
@@ -18,6 +19,7 @@ export function loadSharp(): Promise<Sharp> {
     ({ default: sharp }) => {
       sharp.cache(false);
       sharp.concurrency(1);
+      native().limitArenas?.();
       native().dropLibraryPages?.('libvips');
       return sharp;
     },

@@ -1,112 +1,62 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeImage } from '../../scripts/measure-decoders/images.mjs';
-import { measureDecode } from '../../scripts/measure-decoders/measure.mjs';
+import { describe, expect, it } from 'vitest';
 import { type DecoderTraits, decoderCost } from '../../src/extract/decoder-cost.js';
-import { rowsAtOnce } from '../../src/extract/tiff.js';
-
-// The peak is read from /proc.
-describe.runIf(process.platform === 'linux')('what decoding really takes', () => {
-  let folder: string;
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'decoder-cost-'));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  it.each([
-    ['jpeg baseline', 1600, 1200, 256],
-    ['jpeg progressive 4:4:4', 1600, 1200, 256],
-    ['png alpha', 1000, 700, 256],
-    ['png interlaced', 1600, 1200, 256],
-    ['webp lossless', 900, 600, 256],
-    ['gif', 1000, 700, 256],
-    ['tiff strips', 3000, 300, 256],
-    ['avif', 1200, 800, 256],
-    ['avif 10-bit', 800, 600, 256],
-    ['jpeg baseline', 1600, 1200, 512],
-    ['jpeg baseline', 320, 240, 1024],
-    ['png alpha', 1000, 700, 1024],
-    ['webp lossless', 900, 600, 512],
-    ['tiff strips', 3000, 300, 224],
-  ] as const)('stays within the estimate: %s %i×%i to %i', async (kind, width, height, side) => {
-    const file = join(folder, kind.replaceAll(/\W/g, '-'));
-    writeFileSync(file, await makeImage(kind, width, height));
-    const target = { width: side, height: side, fit: side === 256 ? 'fill' : 'cover' } as const;
-    let { peakBytes, costBytes } = await measureDecode(file, 1, target);
-    // A garbage collection meanwhile counts in the process, but not in the decoder.
-    if (peakBytes > costBytes) ({ peakBytes, costBytes } = await measureDecode(file, 3, target));
-    expect(peakBytes).toBeLessThanOrEqual(costBytes);
-    // A base that a small image does not use aside, the estimate is no wild guess either.
-    expect(costBytes).toBeLessThanOrEqual(2 * peakBytes + 8e6);
-  });
-});
 
 describe('decoderCost', () => {
-  const traits: DecoderTraits = {
+  const jpeg: DecoderTraits = {
     format: 'jpeg',
     width: 4000,
     height: 3000,
     channels: 3,
     sampleBytes: 1,
+    alpha: false,
+    cmyk: false,
+    profile: false,
     progressive: false,
-    subsampling: '4:2:0',
+    codedSamples: 1.5,
     lossless: false,
-    rowsAtOnce: 0,
+    framePixels: 0,
+    extraRows: 0,
+    tile: undefined,
+    codedBytes: 0,
+    mappedBytes: 2 ** 22,
   };
+  const pixels = jpeg.width * jpeg.height;
+  const cost = (change: Partial<DecoderTraits>) => decoderCost({ ...jpeg, ...change });
 
   it('does not grow with the pixels of a baseline JPEG, which is shrunk while it is decoded', () => {
-    const twice = decoderCost({ ...traits, width: 8000, height: 6000 });
-    expect(twice).toBeLessThan(2 * decoderCost(traits));
+    expect(cost({ width: 8000, height: 6000 })).toBeLessThan(2 * cost({}));
   });
 
   it('grows with the target: fewer pixels are dropped while decoding, and more are kept', () => {
-    const cost = (side: number) => decoderCost(traits, { width: side, height: side });
-    expect(cost(256)).toBe(decoderCost(traits));
-    expect(cost(224)).toBeLessThanOrEqual(cost(256));
-    expect(cost(512)).toBeGreaterThan(cost(256));
-    expect(cost(1024) - cost(512)).toBeGreaterThan((1024 ** 2 - 512 ** 2) * 3);
+    const to = (side: number) => decoderCost(jpeg, { width: side, height: side });
+    expect(to(256)).toBe(cost({}));
+    expect(to(224)).toBeLessThanOrEqual(to(256));
+    expect(to(512)).toBeGreaterThan(to(256));
+    expect(to(1024) - to(512)).toBeGreaterThan((1024 ** 2 - 512 ** 2) * 3);
   });
 
-  it('holds all coefficients of a progressive JPEG', () => {
-    const extra = decoderCost({ ...traits, progressive: true }) - decoderCost(traits);
-    expect(extra).toBeGreaterThanOrEqual(4000 * 3000 * 3);
+  it('holds all coefficients of a progressive JPEG, as many as its chroma has', () => {
+    const extra = (codedSamples: number) => cost({ progressive: true, codedSamples }) - cost({});
+    expect(extra(1.5)).toBeGreaterThanOrEqual(pixels * 3);
+    expect(extra(3)).toBeGreaterThanOrEqual(pixels * 6);
   });
 
-  it('takes unknown chroma for full', () => {
-    const unknown = decoderCost({ ...traits, progressive: true, subsampling: undefined });
-    expect(unknown).toBe(decoderCost({ ...traits, progressive: true, subsampling: '4:4:4' }));
-  });
-});
-
-describe('rowsAtOnce', () => {
-  /** A TIFF of one directory with the given tags, all LONG. */
-  function tiff(tags: Record<number, number>): Uint8Array {
-    const entries = Object.entries(tags);
-    const bytes = Buffer.alloc(10 + 12 * entries.length);
-    bytes.write('MM\0*', 'latin1');
-    bytes.writeUInt32BE(8, 4);
-    bytes.writeUInt16BE(entries.length, 8);
-    entries.forEach(([tag, value], i) => {
-      bytes.writeUInt16BE(Number(tag), 10 + 12 * i);
-      bytes.writeUInt16BE(4, 12 + 12 * i);
-      bytes.writeUInt32BE(1, 14 + 12 * i);
-      bytes.writeUInt32BE(value, 18 + 12 * i);
-    });
-    return bytes;
-  }
-
-  it('is the height of a tile, or of a strip that cannot be read line by line', () => {
-    expect(rowsAtOnce(tiff({ 323: 512 }), 3000)).toBe(512);
-    expect(rowsAtOnce(tiff({ 278: 16 }), 3000)).toBe(16);
-    expect(rowsAtOnce(tiff({ 278: 3000 }), 3000)).toBe(128);
-    expect(rowsAtOnce(tiff({ 278: 2 ** 32 - 1, 284: 2 }), 3000)).toBe(3000);
-    expect(rowsAtOnce(tiff({ 259: 7, 278: 1000 }), 3000)).toBe(1000);
+  it('does not grow with the height of a PNG unless it is interlaced', () => {
+    const png = { format: 'png', height: 6000 } as const;
+    expect(cost({ ...png, height: 12_000 })).toBe(cost(png));
+    expect(cost({ ...png, progressive: true })).toBeGreaterThan(4000 * 6000 * 3);
   });
 
-  it('is the whole height where the directory cannot be read', () => {
-    expect(rowsAtOnce(Buffer.from('II*\0\xff\xff\xff\x7f', 'latin1'), 3000)).toBe(3000);
-    expect(rowsAtOnce(Buffer.from('II+\0', 'latin1'), 3000)).toBe(3000);
+  it('counts the canvas of a WebP where clearing it touches it, not where it is mapped', () => {
+    const webp = { format: 'webp', width: 2000, height: 1500 } as const;
+    const touched = cost({ ...webp, mappedBytes: 2 ** 25 }) - cost(webp);
+    expect(touched).toBeGreaterThan(2000 * 1500 * 4);
+  });
+
+  it('counts a few tiles of a grid rather than the whole', () => {
+    const avif = { format: 'avif' } as const;
+    expect(cost({ ...avif, tile: { width: 512, height: 512 } })).toBeLessThan(cost(avif) / 1.5);
+    expect(cost({ ...avif, sampleBytes: 2 })).toBeGreaterThan(cost(avif) + pixels * 2);
+    expect(cost({ ...avif, codedBytes: 5e6 })).toBeGreaterThan(cost(avif) + 5e6);
   });
 });

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
+import { makeImage } from '../../scripts/measure-decoders/images.mjs';
+import { writeTiff } from '../../scripts/measure-decoders/writers/tiff.mjs';
 import { decodeImage, openImage } from '../../src/extract/image.js';
 import { makePhotos, makeScene } from '../support/photos.js';
 
@@ -53,7 +55,7 @@ describe('openImage', () => {
     );
     const size = { width: 320, height: 240, orientation: 1 };
     expect(headers).toMatchObject([
-      { ...size, format: 'jpeg', channels: 3, progressive: true, subsampling: '4:2:0' },
+      { ...size, format: 'jpeg', channels: 3, progressive: true, codedSamples: 1.5 },
       { ...size, format: 'png', channels: 3, sampleBytes: 1, progressive: false },
       { ...size, format: 'png', channels: 4, sampleBytes: 2, progressive: true },
       { ...size, format: 'webp', lossless: false },
@@ -79,17 +81,55 @@ describe('openImage', () => {
     await expect(openImage(bytes, { maxPixels: 76_800 })).resolves.toMatchObject({ width: 320 });
   });
 
-  it('refuses what is no image by its first bytes, SVG included', async () => {
-    const refuses = async (bytes: Uint8Array, message: string) =>
-      expect(openImage(bytes)).rejects.toMatchObject({ code: 'ERR_DECODE', message });
-    const expected = 'expected a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIF image but received';
-    await refuses(
-      Buffer.from('just some text, no image'),
-      `${expected} text that starts with "just some text, "`,
+  it('refuses what is no image by its first bytes, and names formats that are known', async () => {
+    const refuses = async (bytes: Uint8Array | string, what: string) =>
+      expect(
+        openImage(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
+      ).rejects.toMatchObject({
+        code: 'ERR_DECODE',
+        message: `expected a JPEG, PNG, WebP, GIF, TIFF or AVIF image but received ${what}`,
+      });
+    await refuses('just some text, no image', 'text that starts with "just some text, "');
+    await refuses('', 'an empty file');
+    await refuses(Uint8Array.of(0, 1, 2, 255), 'bytes that start with 000102ff');
+    await refuses('<svg width="9">', 'an SVG drawing');
+    await refuses('<?xml version="1.0"?>\n<!-- drawn by hand -->\n<svg>', 'an SVG drawing');
+    await refuses('%PDF-1.7', 'a PDF document');
+    await refuses('\0\0\0\x0cJXL \r\n\x87\n', 'a JPEG XL image');
+    await refuses('\0\0\0\x0cjP  \r\n\x87\n', 'a JPEG 2000 image');
+    await refuses('BM\x46\0\0\0\0\0\0\0\x36\0\0\0', 'a BMP image');
+    await refuses('P6\n1 1\n255\n', 'a Netpbm image');
+  });
+
+  it.each([
+    ['jpeg 12-bit', 'expected a JPEG image of 8 bits a sample but it has 12'],
+    ['tiff 10 samples', 'expected a TIFF image of at most 5 channels but it has 10'],
+  ])('refuses a mode that sharp does not decode: %s', async (kind, message) => {
+    await expect(makeImage(kind, 64, 48).then(decode)).rejects.toMatchObject({ code: 'ERR_DECODE', message });
+  });
+
+  it('refuses other codecs in HEIF and TIFF and sequences, by name', async () => {
+    const avif = await (await scene(64, 48)).avif({ effort: 0 }).toBuffer();
+    const heic = Buffer.from(
+      avif.toString('latin1').replace('ftypavif', 'ftypheic').replace('av01', 'hvc1'),
+      'latin1',
     );
-    await refuses(new Uint8Array(), `${expected} an empty file`);
-    await refuses(Uint8Array.of(0, 1, 2, 255), `${expected} bytes that start with 000102ff`);
-    await refuses(Buffer.from('<svg width="9">'), `${expected} text that starts with "<svg width=\\"9\\">"`);
+    await expect(openImage(heic)).rejects.toMatchObject({
+      code: 'ERR_DECODE',
+      message: 'expected AV1, the codec of HEIF and AVIF images that sharp decodes, but received HEVC',
+    });
+    const sequence = Buffer.from(avif.toString('latin1').replace('ftypavif', 'ftypavis'), 'latin1');
+    await expect(openImage(sequence)).rejects.toMatchObject({
+      code: 'ERR_DECODE',
+      message: 'expected a still image but received a sequence of AVIF images',
+    });
+    const tiff = writeTiff({ width: 64, height: 48, rows: 48 });
+    const compression = tiff.indexOf(Buffer.of(3, 1, 3, 0, 1, 0, 0, 0, 8, 0));
+    tiff.writeUInt16LE(50_000, compression + 8);
+    await expect(decode(tiff)).rejects.toMatchObject({
+      code: 'ERR_DECODE',
+      message: 'expected a TIFF image in a compression that sharp reads but it is Zstandard',
+    });
   });
 
   it('refuses a broken header in one line', async () => {
