@@ -63,7 +63,6 @@ export interface PressureSummary {
 
 /** Below this share of the budget a second, memory counts as steady. */
 const STEADY_SHARE = 0.001;
-const TREND_MS = 30_000;
 /** All pairs of the points are compared. */
 const TREND_POINTS = 128;
 
@@ -113,9 +112,9 @@ export class PressureMonitor extends EventEmitter<PressureEvents> {
     return this.#governor.history();
   }
 
-  /** Where memory is going, from the last 30 s. */
-  trend(): PressureTrend {
-    const { at, usedShare, budgetBytes } = this.#since(TREND_MS);
+  /** Where memory is going, from the readings of the window. */
+  trend(window: Duration = '30s'): PressureTrend {
+    const { at, usedShare, budgetBytes } = this.#since(parseDuration(window, 'window'));
     const step = Math.max(1, Math.ceil(at.length / TREND_POINTS));
     const xs: number[] = [];
     const ys: number[] = [];

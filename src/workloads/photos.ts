@@ -24,7 +24,7 @@ import { checkPhotosOptions, hasModel, type PhotosOptions } from './photo-option
 export type { PhotosOptions };
 
 /** Raised whenever a change of ours to decoding or to the features changes results. */
-const EXTRACTOR_VERSION = 1;
+const EXTRACTOR_VERSION = 2;
 const MODEL = fileURLToPath(new URL('../../models/photo-features.onnx', import.meta.url));
 const PIXEL_BYTES = PHOTO_SIDE * PHOTO_SIDE * 3;
 const OUTPUT_BYTES = (DCT_LENGTH + SUMS_LENGTH) * 8;
