@@ -66,7 +66,7 @@ export class Intake {
         'ERR_TOO_LARGE',
         `expected a file of at most ${MAX_WHOLE_BYTES} bytes but it has ${file.size}`,
       );
-    using reading = await this.#memory.reserve('read', file.size, { signal: this.#signal });
+    using reading = await this.#memory.reserve('read', file.size, { signal: this.#signal, exact: true });
     const read: Read = { ...(await readOnce(file)), reading };
     const { evidence } = read;
     const known = await recall(evidence);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Batcher } from '../batch/batcher.js';
 import type { AccountId, Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
+import { loadSharp } from '../extract/sharp.js';
 import { allowedAt } from '../memory/levels.js';
 import type { Model } from '../models/model.js';
 import { native } from '../native/load.js';
@@ -90,6 +91,9 @@ class OpenPhotos implements OpenWorkload {
   readonly reads = 'whole';
 
   async inspect(bytes: Uint8Array): Promise<Inspection> {
+    // Before the first photo is decoded: what libraries take can only be told apart while nothing is estimated.
+    this.#starting ??= this.#startBatcher();
+    const batcher = await this.#starting;
     const header = await openImage(bytes);
     return {
       costBytes: header.costBytes,
@@ -98,7 +102,7 @@ class OpenPhotos implements OpenWorkload {
       prepare: async (whole) => {
         const { pixels, metadata } = await decodeImage(whole, header);
         return async () => {
-          const features = await this.#features(pixels);
+          const features = await featuresOf(batcher, pixels);
           return { kind: 'photo', data: photoData(header, metadata, features) };
         };
       },
@@ -125,18 +129,12 @@ class OpenPhotos implements OpenWorkload {
     native().ledger.credit(this.#account, this.#duplicates.bytes);
   }
 
-  async #features(pixels: Uint8Array) {
-    this.#starting ??= this.#startBatcher();
-    const batcher = await this.#starting;
-    const input: Tensor = { type: 'uint8', dims: [1, PHOTO_SIDE, PHOTO_SIDE, 3], data: pixels };
-    const { dct, sums } = await batcher.submit({ pixels: input });
-    return photoFeatures(dct?.data as Float64Array, sums?.data as Float64Array);
-  }
-
-  /** Loads the graph with the first photo that needs it: a run that finds everything in the store never does. */
+  /** Loads what decodes and the graph with the first photo that needs them: a run from the store never does. */
   async #startBatcher(): Promise<Batcher> {
+    await loadSharp();
     this.#model ??= this.#parts.models.acquire(MODEL);
     const model = await this.#model;
+    this.#parts.memory.measure();
     this.#served = { engine: model.engine.name, device: model.device };
     const { memory } = this.#parts;
     const maxBatch = this.#maxBatch;
@@ -144,4 +142,10 @@ class OpenPhotos implements OpenWorkload {
     const holdBack = () => memory.holdBack();
     return new Batcher(model, { maxBatch, limit, holdBack, signal: this.#signal });
   }
+}
+
+async function featuresOf(batcher: Batcher, pixels: Uint8Array) {
+  const input: Tensor = { type: 'uint8', dims: [1, PHOTO_SIDE, PHOTO_SIDE, 3], data: pixels };
+  const { dct, sums } = await batcher.submit({ pixels: input });
+  return photoFeatures(dct?.data as Float64Array, sums?.data as Float64Array);
 }

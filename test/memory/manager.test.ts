@@ -127,7 +127,7 @@ describe('memory manager', () => {
 
   it('refuses a second, larger root budget, and allows it once the first is gone', () => {
     const first = managerWithRoom(100 * MB);
-    const larger = { budget: first.budget + 1 };
+    const larger = { budget: first.budget + MB };
     expect(() => new MemoryManager(larger)).toThrow(expect.objectContaining({ code: 'ERR_BUDGET_CONFLICT' }));
     new MemoryManager({ budget: first.budget })[Symbol.dispose]();
     first[Symbol.dispose]();

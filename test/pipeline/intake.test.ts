@@ -58,6 +58,6 @@ it('refuses a file that finds no room although others have been read ahead, and 
   expect('finish' in taken && (await taken.finish())).toMatchObject({ data: { text: 'small' } });
   const refused = (await waits) as { finish: () => Promise<Outcome> };
   await expect(refused.finish()).rejects.toThrow(expect.objectContaining({ code: 'ERR_BUDGET_EXCEEDED' }));
-  expect(memory.snapshot().accounts).toMatchObject({ read: { reserved: 0 }, decode: { reserved: 0 } });
+  expect(memory.snapshot().accounts).toMatchObject({ read: { bytes: 0 }, decode: { reserved: 0 } });
   expect(others.length).toBe(120 * MB);
 });
