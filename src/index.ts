@@ -22,6 +22,7 @@ export type {
   TensorType,
   ValueInfo,
 } from './contract/index.js';
+export type { ReserveOptions } from './memory/admission.js';
 export type { PressureLevel } from './memory/levels.js';
 export { MemoryManager } from './memory/manager.js';
 export type { Optimised, WorkSize } from './memory/optimise.js';
