@@ -58,8 +58,8 @@ export class Cgroups {
       complete &&= bytes !== undefined && usage !== undefined;
       if (bytes === undefined || usage === undefined) continue;
       const stat = readText(path.join(folder, 'memory.stat')) ?? '';
-      const inactive = numberAfter(stat, unified ? 'inactive_file' : 'total_inactive_file') ?? 0;
-      limits.push({ bytes, workingSet: Math.max(0, usage - inactive), source: folder });
+      const workingSet = Math.max(0, usage - droppableIn(stat, unified));
+      limits.push({ bytes, workingSet, source: folder });
     }
     return { limits, complete };
   }
@@ -102,6 +102,21 @@ export class Cgroups {
     }
     return groups.map((group, i) => ({ ...group, topmost: i === groups.length - 1 }));
   }
+}
+
+/**
+ * Page cache that the kernel drops before it kills anybody: the inactive one, and of the active one what is neither
+ * mapped nor waits to be written.
+ */
+function droppableIn(stat: string, unified: boolean): number {
+  const bytes = (version1: string, version2: string) =>
+    numberAfter(stat, unified ? version2 : `total_${version1}`) ?? 0;
+  const active =
+    bytes('active_file', 'active_file') -
+    bytes('mapped_file', 'file_mapped') -
+    bytes('dirty', 'file_dirty') -
+    bytes('writeback', 'file_writeback');
+  return bytes('inactive_file', 'inactive_file') + Math.max(0, active);
 }
 
 function limitOf({ folder, unified, topmost }: Group): number | undefined {

@@ -63,6 +63,31 @@ describe('limit that binds', () => {
     });
   });
 
+  it.each([
+    [
+      'version 1',
+      '9:memory:/app\n',
+      'memory/app/memory.limit_in_bytes',
+      'memory/app/memory.usage_in_bytes',
+      'memory/app',
+    ],
+    ['version 2', '0::/app\n', 'app/memory.max', 'app/memory.current', 'app'],
+  ])('leaves page cache out that the kernel can drop, but not what is mapped or dirty, %s', (...names) => {
+    const [version, membership, limit, usage, group] = names;
+    const words =
+      version === 'version 1'
+        ? ['total_inactive_file', 'total_active_file', 'total_mapped_file', 'total_dirty', 'total_writeback']
+        : ['inactive_file', 'active_file', 'file_mapped', 'file_dirty', 'file_writeback'];
+    const stat = [20, 70, 10, 5, 5].map((megabytes, i) => `${words[i]} ${megabytes * MB}\n`).join('');
+    using fixture = new PressureFixture({
+      'proc/self/cgroup': membership,
+      [`cgroup/${limit}`]: 256 * MB,
+      [`cgroup/${usage}`]: 200 * MB,
+      [`cgroup/${group}/memory.stat`]: stat,
+    });
+    expect(measureUnder(fixture.plan())).toMatchObject({ workingSetBytes: (200 - 20 - 50) * MB });
+  });
+
   it('is the one with least left, not the smallest, version 2', () => {
     using fixture = new PressureFixture({
       'proc/self/cgroup': '0::/pod/app\n',
