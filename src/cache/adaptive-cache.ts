@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { AccountId, Ledger } from '../contract/index.js';
 import { collectGarbage } from '../memory/garbage.js';
-import type { PressureLevel } from '../memory/levels.js';
+import { PRESSURE_LEVELS, type PressureLevel } from '../memory/levels.js';
 import { getPressureMonitor } from '../memory/pressure-monitor.js';
 import { native } from '../native/load.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
@@ -30,7 +30,6 @@ interface Entry<V> {
 const ENTRY_BYTES = 160;
 /** A full collection is worth its pause from here on. */
 const COLLECT_BYTES = 8e6;
-const RANK: Readonly<Record<PressureLevel, number>> = { NORMAL: 0, ELEVATED: 1, HIGH: 2, CRITICAL: 3 };
 /** Of what is held, how much stays when a level is reached. */
 const STAYS: Partial<Record<PressureLevel, number>> = { HIGH: 0.5, CRITICAL: 0.1 };
 
@@ -54,7 +53,7 @@ export class AdaptiveCache<V = unknown> implements Disposable {
   readonly #ttlMs: number;
   readonly #counts = { hits: 0, misses: 0, puts: 0, evictions: 0, expirations: 0, refusals: 0 };
   readonly #onLevel = ({ level, previous }: PressureChange) => {
-    if (RANK[level] > RANK[previous]) this.#yield(level);
+    if (PRESSURE_LEVELS.indexOf(level) > PRESSURE_LEVELS.indexOf(previous)) this.#yield(level);
   };
   readonly #isCalm = () => this.#pressure === undefined || this.#pressure.level === 'NORMAL';
   #used = Shadow.bytes;

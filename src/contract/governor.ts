@@ -16,6 +16,13 @@ export interface GovernorPlan {
  */
 export type PressureDegree = 0 | 1 | 2 | 3;
 
+/** Where each level begins, used ÷ budget, by degree; `native/memory/pressure.h` has the same. */
+export const PRESSURE_BEGINS = [0, 0.7, 0.85, 0.95] as const;
+/** A level is left this far below where it begins, so that a saw-tooth on a threshold does not flap. */
+export const PRESSURE_HYSTERESIS = 0.06;
+/** The degree of `HIGH`: from here on memory is given back and less is begun. */
+export const HIGH = 2;
+
 /** Figures of one moment. */
 export interface PressureFigures {
   /** Milliseconds since the epoch, with fractions. */

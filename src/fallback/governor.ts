@@ -1,19 +1,20 @@
 // The governor of memory pressure in JavaScript: native/memory/governor on a timer. It samples and frees only while
 // this thread is free, which is why the capability is the addon's. Without /proc it judges by the resident memory that
 // Node measures against the budget, and by the memory of the machine.
-import type {
-  Governor,
-  GovernorPlan,
-  PressureDegree,
-  PressureEvent,
-  PressureReading,
+import {
+  type Governor,
+  type GovernorPlan,
+  HIGH,
+  type PressureDegree,
+  type PressureEvent,
+  type PressureReading,
 } from '../contract/index.js';
 import { invalidArgument } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
 import { Booking } from './governor-booking.js';
 import type { StorageLedger } from './ledger.js';
 import { MemorySignals } from './memory-signals.js';
-import { bytesToCalm, describePressure, HIGH, nextLevel, requirePlan, WHOLE } from './pressure.js';
+import { bytesToCalm, describePressure, nextLevel, requirePlan, WHOLE } from './pressure.js';
 import { History } from './pressure-history.js';
 import { Pace } from './pressure-pace.js';
 

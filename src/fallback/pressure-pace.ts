@@ -1,6 +1,7 @@
 // How soon to look again, as native/memory/governor_thread decides it.
 import type { PressureReading } from '../contract/index.js';
-import { HIGH, HIGH_BEGINS } from './pressure.js';
+import { HIGH } from '../contract/index.js';
+import { HIGH_BEGINS } from './pressure.js';
 
 const SHORTEST_MS = 5;
 const LONGEST_MS = 100;

@@ -1,9 +1,14 @@
 // Levels of pressure and the sentences about them, as native/memory/pressure.h and governor_reasons have them.
-import type { GovernorPlan, PressureDegree, PressureReading } from '../contract/index.js';
+import {
+  type GovernorPlan,
+  HIGH,
+  PRESSURE_BEGINS,
+  PRESSURE_HYSTERESIS,
+  type PressureDegree,
+  type PressureReading,
+} from '../contract/index.js';
 import { invalidArgument } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
-
-export const HIGH = 2;
 
 /** What is watched while nobody has made a plan. */
 export const WHOLE: GovernorPlan = {
@@ -13,16 +18,13 @@ export const WHOLE: GovernorPlan = {
   cgroup: '/sys/fs/cgroup',
 };
 
-const BEGINS = [0, 0.7, 0.85, 0.95] as const;
-/** A level is left this far below where it begins, so that a saw-tooth on a threshold does not flap. */
-const HYSTERESIS = 0.06;
-export const HIGH_BEGINS = BEGINS[HIGH];
-const HIGH_ENDS = HIGH_BEGINS - HYSTERESIS;
+export const HIGH_BEGINS = PRESSURE_BEGINS[HIGH];
+const HIGH_ENDS = HIGH_BEGINS - PRESSURE_HYSTERESIS;
 
 export function nextLevel(level: PressureDegree, usedShare: number): PressureDegree {
   let next: number = level;
-  while (next < 3 && usedShare >= (BEGINS[next + 1] as number)) next++;
-  while (next > 0 && usedShare < (BEGINS[next] as number) - HYSTERESIS) next--;
+  while (next < 3 && usedShare >= (PRESSURE_BEGINS[next + 1] as number)) next++;
+  while (next > 0 && usedShare < (PRESSURE_BEGINS[next] as number) - PRESSURE_HYSTERESIS) next--;
   return next as PressureDegree;
 }
 

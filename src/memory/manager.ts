@@ -1,11 +1,17 @@
 // One budget over everything a job holds: its bounds, its figures, and the door to it.
-import type { AccountFigures, AccountId, Ledger, PressureReading } from '../contract/index.js';
+import {
+  type AccountFigures,
+  type AccountId,
+  HIGH,
+  type Ledger,
+  type PressureReading,
+} from '../contract/index.js';
 import { native } from '../native/load.js';
 import { SpillwayError } from '../util/errors.js';
 import { formatSize, parseSize, type Size } from '../util/sizes.js';
 import { Admission, type ReserveOptions } from './admission.js';
 import { onGovernorEvent } from './governor-events.js';
-import { HIGH, levelName, type PressureLevel } from './levels.js';
+import { levelName, type PressureLevel } from './levels.js';
 import { type Optimised, optimise, type WorkSize } from './optimise.js';
 import { type BudgetChoice, budgetBounds } from './presets.js';
 import { type Recommendation, recommend } from './recommend.js';

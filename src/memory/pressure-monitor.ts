@@ -1,12 +1,12 @@
 // How full memory is, for programs that look: level, history, trend, callbacks.
 import { EventEmitter } from 'node:events';
-import type { PressureDegree, PressureEvent, PressureHistory } from '../contract/index.js';
+import { HIGH, type PressureDegree, type PressureEvent, type PressureHistory } from '../contract/index.js';
 import { native } from '../native/load.js';
 import { type Duration, parseDuration } from '../util/durations.js';
 import { formatSize } from '../util/sizes.js';
 import { theilSen } from '../util/trend.js';
 import { onGovernorEvent } from './governor-events.js';
-import { HIGH, HIGH_EXIT_SHARE, levelName, type PressureLevel } from './levels.js';
+import { HIGH_EXIT_SHARE, levelName, type PressureLevel } from './levels.js';
 
 /** The level changed. */
 export interface LevelChange {

@@ -1,4 +1,5 @@
 // What to change, in plain words, from what memory is like now and was like before.
+import { PRESSURE_BEGINS } from '../contract/index.js';
 import { formatSize } from '../util/sizes.js';
 import { theilSen } from '../util/trend.js';
 import type { MemorySnapshot } from './snapshot.js';
@@ -27,8 +28,7 @@ export type MemoryFigures = Pick<
 > & { readonly heapBytes: number };
 
 /** Where the levels ELEVATED and HIGH begin. */
-const ELEVATED = 0.7;
-const HIGH = 0.85;
+const [, ELEVATED, HIGH] = PRESSURE_BEGINS;
 const MUCH_UNMANAGED = 0.5;
 /** A history shorter than that says nothing about what is usual; a trend needs several collections of garbage. */
 const LEAST_MS = 10_000;

@@ -12,6 +12,7 @@ import { madeUpTrace, ToldTrace } from '../../bench/harness/traces.mjs';
 
 const MB = 1e6;
 
+// Only root may make groups, and only where the kernel has the controller: whyNoGroups() says which is missing.
 describe.skipIf(whyNoGroups() !== undefined)('a memory group', () => {
   const groups: MemoryGroup[] = [];
   afterEach(async () => {

@@ -15,6 +15,7 @@ it('takes a quarter of the budget, but never so little that V8 could run out', (
   expect(heapFlags(128 * 2 ** 20)).toEqual(['--max-old-space-size=64', '--max-semi-space-size=1']);
 });
 
+// A process can replace itself only through the addon.
 it.runIf(overNative)('is what a job runs with, unless its user chose a heap', async () => {
   writeFileSync(path.join(dir, 'a.txt'), 'one line\n');
   const say = path.join(dir, 'say.cjs');

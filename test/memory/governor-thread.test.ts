@@ -33,6 +33,7 @@ afterEach(() => {
   governor.configure(undefined);
 });
 
+// The JavaScript path has a timer instead of a thread.
 describe.runIf(overNative)('governor thread', () => {
   it('frees a cache while JavaScript is blocked', async () => {
     using fixture = PressureFixture.group(1000 * MB, 100 * MB);

@@ -19,6 +19,7 @@ const CHARGES = `const { parentPort, workerData: { loader, account, bytes, flag 
     parentPort.postMessage(refused);
   });`;
 
+// The JavaScript ledger belongs to one thread.
 it.runIf(overNative)('refuses what cannot fit without refusing what does, in another thread', async () => {
   const { ledger } = native();
   const parent = ledger.account('threads', 0);

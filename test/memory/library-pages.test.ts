@@ -21,6 +21,7 @@ const picture = () =>
     .png()
     .toBuffer();
 
+// JavaScript cannot give pages back.
 it.runIf(overNative)('drops the code of a library, which then runs as before', async () => {
   const before = await picture();
   const used = residentCode('/libvips-cpp.so');
