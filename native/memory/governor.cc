@@ -61,6 +61,7 @@ void Governor::UsePlan(const GovernorPlan& plan) {
 
 PressureReading Governor::Measure() {
   Lock lock(mutex_);
+  if (signals_) signals_->Expire();
   Sample();
   return reading_;
 }
@@ -115,7 +116,7 @@ int64_t Governor::Reclaim(int64_t bytes) {
 // Reads every signal into `reading_`; its level is that of before.
 void Governor::Observe() {
   if (!signals_) UsePlan(plan_);
-  signals_->Observe(plan_.limit_share, &observation_);
+  signals_->Observe(plan_.limit_share, plan_.resident_bytes, &observation_);
   const Observation& seen = observation_;
   reading_.at_ms = EpochMilliseconds();
   reading_.resident = seen.resident;

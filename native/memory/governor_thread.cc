@@ -13,12 +13,12 @@
 namespace spillway {
 namespace {
 
-constexpr double kShortestMs = 5, kLongestMs = 90;
+constexpr double kShortestMs = 5, kLongestMs = 95;
 // A group of 256 MB that grew by 500 MB/s was killed when looked at every 100 ms: we look four times before
 // the headroom is gone, and before somebody who allocates 1 GB/s could use it up.
 constexpr double kLooks = 4;
 constexpr double kFastestGrowth = 1e6;  // bytes a millisecond
-constexpr double kNothingLeftMs = 20;   // between samples at HIGH, while there is nothing to free
+constexpr double kNothingLeftMs = 32;   // between samples at HIGH, while there is nothing to free
 constexpr double kGapMs = 400;          // beyond the period: the process was stopped, or starved of CPU
 constexpr double kTrimEveryMs = 500, kTrimSeldomMs = 8000;
 constexpr double kSpillEveryMs = 200;

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/status.h"
 
 namespace spillway {
 namespace {
 
-constexpr int64_t kNoLimit = INT64_MAX;
+// memory.stat is dear to read, the kernel sums it up each time. While this share of a limit and more is free,
+// nothing is reclaimed for it, and what could be dropped a moment ago still can.
+constexpr double kFarShare = 0.5;
+constexpr int64_t kStatEveryMs = 1000;
 
 int64_t LimitIn(std::string_view text) { return text.substr(0, 3) == "max" ? kNoLimit : NumberIn(text); }
 
@@ -50,6 +54,7 @@ Cgroups::Cgroups(const std::string& proc, std::string root)
 
 // A line is "hierarchy:controllers:path"; version 2 names no controllers.
 void Cgroups::Resolve(std::string_view membership) {
+  membership_ = membership;
   groups_.clear();
   for (size_t at = 0; at < membership.size();) {
     const size_t end = std::min(membership.find('\n', at), membership.size());
@@ -88,36 +93,46 @@ void Cgroups::Climb(const std::string& top, std::string inside, bool unified) {
 
 // In bytes; -1 where it cannot be read. memory.high does not kill, but whoever is above it is stalled for
 // good.
-int64_t Cgroups::LimitOf(Group& group, ReadBuffer& buffer) {
-  int64_t limit = LimitIn(group.limit.Read(buffer));
-  if (limit < 0) return limit;
-  if (group.unified) {
-    const int64_t high = LimitIn(group.high.Read(buffer));
-    return high < 0 ? limit : std::min(limit, high);
-  }
-  if (!group.topmost) return limit;
+int64_t Cgroups::OwnLimit(Group& group, ReadBuffer& buffer) {
+  const int64_t limit = LimitIn(group.limit.Read(buffer));
+  if (limit < 0 || !group.unified) return limit;
+  const int64_t high = LimitIn(group.high.Read(buffer));
+  return high < 0 ? limit : std::min(limit, high);
+}
+
+void Cgroups::ReadStat(Group& group, int64_t limit, int64_t usage, ReadBuffer& buffer) {
+  const int64_t now = CoarseMilliseconds();
+  const bool far = static_cast<double>(usage) < kFarShare * static_cast<double>(limit);
+  if (far && now - group.stat_read_ms < kStatEveryMs) return;
+  group.stat_read_ms = now;
+  const std::string_view stat = group.stat.Read(buffer);
+  group.droppable = DroppableIn(stat, group.unified);
   // The groups above are not mounted here, but version 1 tells the least of their limits.
-  const int64_t above = NumberAfter(group.stat.Read(buffer), "hierarchical_memory_limit ");
-  return above < 0 ? limit : std::min(limit, above);
+  const int64_t above = group.TellsAbove() ? NumberAfter(stat, "hierarchical_memory_limit ") : -1;
+  group.limit_above = above < 0 ? kNoLimit : above;
 }
 
 bool Cgroups::Read(ReadBuffer& buffer, int64_t machine_bytes, std::vector<MemoryLimit>* limits) {
   bool complete = true;
   for (Group& group : groups_) {
-    const int64_t limit = LimitOf(group, buffer);
-    if (limit >= machine_bytes) continue;
-    const int64_t usage = limit < 0 ? -1 : NumberIn(group.usage.Read(buffer));
+    const int64_t own = OwnLimit(group, buffer);
+    if (own >= machine_bytes && !group.TellsAbove()) continue;
+    const int64_t usage = own < 0 ? -1 : NumberIn(group.usage.Read(buffer));
     complete = complete && usage >= 0;
     if (usage < 0) continue;
-    const int64_t droppable = DroppableIn(group.stat.Read(buffer), group.unified);
-    limits->push_back({limit, std::max<int64_t>(0, usage - droppable), &group.folder});
+    ReadStat(group, std::min(own, group.limit_above), usage, buffer);
+    const int64_t limit = std::min(own, group.limit_above);
+    if (limit >= machine_bytes) continue;
+    limits->push_back({limit, std::max<int64_t>(0, usage - group.droppable), &group.folder});
   }
   return complete;
 }
 
-bool Cgroups::Refresh(ReadBuffer& buffer) {
+bool Cgroups::Refresh(ReadBuffer& buffer, bool anew) {
+  const std::string_view membership = membership_file_.Read(buffer);
+  if (!anew && membership == membership_) return false;
   const std::string before = Describe();
-  Resolve(membership_file_.Read(buffer));
+  Resolve(membership);
   return Describe() != before;
 }
 

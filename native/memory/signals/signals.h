@@ -29,8 +29,13 @@ class Signals {
   // The folders stand for /proc and /sys/fs/cgroup.
   Signals(const std::string& proc, const std::string& cgroup);
 
-  // `share`: of the tightest limit, above 0 and up to 1.
-  void Observe(double share, Observation* observation);
+  // `share`: of the tightest limit, above 0 and up to 1. `resident_bound`: bytes this process and its
+  // children may hold.
+  void Observe(double share, int64_t resident_bound, Observation* observation);
+  // The next Observe() looks at everything, also at what decides nothing.
+  void Expire() {
+    machine_read_ms_ = stalls_read_ms_ = resident_read_ms_ = groups_found_ms_ = groups_opened_ms_ = kLongAgo;
+  }
   void Include(int pid) { resident_.Include(pid); }
   void Exclude(int pid) { resident_.Exclude(pid); }
   std::vector<int> Children() const { return resident_.Pids(); }
@@ -41,9 +46,15 @@ class Signals {
   std::vector<std::string> TakeChanges() { return std::exchange(changes_, {}); }
 
  private:
+  static constexpr int64_t kLongAgo = INT64_MIN / 2;
+
   void LookForGroups();
   void ReadLimits(const Observation& observation);
   void ReadMachine();
+  int64_t ReadResident();
+  int64_t ReadStalls();
+  // Whether what was read at `read_ms`, which is set then, is to be read again.
+  static bool Due(bool far, int64_t* read_ms);
   template <typename Signal>
   void Note(bool* readable, bool now, const Signal& signal);
 
@@ -56,8 +67,10 @@ class Signals {
   std::vector<MemoryLimit> limits_;
   std::optional<MemoryLimit> machine_limit_;
   const std::string process_ = "process";
-  int64_t machine_read_ms_ = 0, groups_found_ms_ = 0;
-  bool machine_far_ = false, groups_complete_ = true;
+  int64_t own_resident_ = 0, stalled_us_ = -1;
+  int64_t machine_read_ms_ = kLongAgo, stalls_read_ms_ = kLongAgo, resident_read_ms_ = kLongAgo;
+  int64_t groups_found_ms_, groups_opened_ms_;
+  bool machine_far_ = false, resident_tells_only_ = false, limits_far_ = false, groups_complete_ = true;
   bool statm_readable_ = true, machine_readable_ = true, stalls_readable_ = true;
   std::vector<std::string> changes_;
 };
