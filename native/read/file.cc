@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -11,6 +12,11 @@
 
 namespace spillway {
 namespace {
+
+// The C library asks by an empty path, which takes the kernel twice as long.
+int LookAt(int descriptor, struct stat* stat) {
+  return static_cast<int>(syscall(SYS_fstat, descriptor, stat));
+}
 
 FileVersion VersionOf(const struct stat& stat) {
   return {stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtim.tv_sec * 1'000'000'000 + stat.st_mtim.tv_nsec,
@@ -71,7 +77,7 @@ Status File::Open(const char* path) {
       return NotAFile(stat.st_mode, path);
     return Status::System(error, std::string("cannot open '") + path + "'");
   }
-  if (fstat(descriptor_, &stat) != 0)
+  if (LookAt(descriptor_, &stat) != 0)
     return Status::System(errno, std::string("cannot look at '") + path + "'");
   if (!S_ISREG(stat.st_mode)) return NotAFile(stat.st_mode, path);
   version_ = VersionOf(stat);
@@ -111,7 +117,7 @@ Status File::ReadAll(char* to, size_t length, uint64_t offset) const {
 Status File::CheckUnchanged() const {
   if (made_up_) return Status::Ok();
   struct stat stat;
-  if (fstat(descriptor_, &stat) != 0) return Status::System(errno, "cannot look at the file again");
+  if (LookAt(descriptor_, &stat) != 0) return Status::System(errno, "cannot look at the file again");
   if (VersionOf(stat) == version_) return Status::Ok();
   return Status::Error("ERR_FILE_CHANGED",
                        "expected the file to stay as it is while it is read, but it changed");
