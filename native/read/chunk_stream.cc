@@ -5,6 +5,13 @@
 #include "core/cpu.h"
 
 namespace spillway {
+namespace {
+
+// JavaScript that waits is woken for two chunks at once: waking it costs the reading thread 10 µs, a fifth of
+// the time in which it reads a chunk of 1 MB.
+constexpr size_t kWakeChunks = 2;
+
+}  // namespace
 
 bool ChunkStream::TryTake(std::optional<Chunk>* chunk, Status* status) {
   std::lock_guard lock(mutex_);
@@ -61,14 +68,16 @@ void ChunkStream::Fill() {
     Chunk chunk;
     if (!TakeRoom(&chunk.block)) {
       active_ = false;
+      WakeIfReady();
       return;
     }
     lock.unlock();
     status = ReadNext(&chunk);
     lock.lock();
     if (!status.ok() || cancelled_ || chunk.bytes == 0) break;
+    const bool first = next_ - plan_.start <= block_bytes_;
     filled_.push_back(std::move(chunk));
-    if (!at_end_) WakeIfReady();
+    if (!at_end_ && (first || filled_.size() >= kWakeChunks)) WakeIfReady();
   }
   Finish(std::move(status));
 }
