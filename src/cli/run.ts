@@ -2,6 +2,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { sqliteDriver } from '../cache/disk-sqlite.js';
+import { onGovernorEvent } from '../memory/governor-events.js';
 import { budgetBounds } from '../memory/presets.js';
 import { native } from '../native/load.js';
 import type { Run } from '../pipeline/run.js';
@@ -145,6 +146,9 @@ async function follow(
       setTimeout(() => resolve({ state: 'stopped' }), STOP_MS).unref();
     };
   });
+  const forget = onGovernorEvent(({ kind, reason }) => {
+    if (kind === 'signal') view.note(reason);
+  });
   for (const signal of STOP_SIGNALS) process.once(signal, onStop);
   process.stdout.once('error', onStop); // the reader of a pipe went away
   try {
@@ -154,6 +158,7 @@ async function follow(
     return await Promise.race([move(run, sink, view, options.strict === true), stopped]);
   } finally {
     ended.abort();
+    forget();
     for (const signal of STOP_SIGNALS) process.removeListener(signal, onStop);
     await sink.abandon();
   }
