@@ -13,7 +13,8 @@ export const MAX_DISTANCE = 7;
 type Found = (a: number, b: number, distance: number) => void;
 
 const CHUNKS = [0, 1, 2, 3] as const;
-const CHUNK_VALUES = 1 << 16;
+const CHUNK_BITS = 16;
+const CHUNK_VALUES = 1 << CHUNK_BITS;
 /** Pairs that are compared one by one; above, two buckets are joined by their other chunks. */
 const COMPARED_AT_ONCE = 1 << 18;
 
@@ -33,18 +34,20 @@ export function joinByDistance(hashes: Hashes, maxDistance: number, found: Found
 
 /** Joins by the chunks that are `open`; in these the hashes may differ by `distance`. */
 function join(left: Hashes, right: Hashes, open: readonly number[], distance: number, compared: Found): void {
-  const radius = Math.floor(distance / open.length);
+  const masks = masksWithin(Math.floor(distance / open.length));
   open.forEach((chunk, position) => {
     const a = sortByChunk(left, chunk);
     const b = left === right ? a : sortByChunk(right, chunk);
     const settled = open.slice(0, position);
     const rest = open.filter((other) => other !== chunk);
-    for (const value of a.values)
-      for (const mask of masksWithin(radius)) {
+    for (const value of a.values) {
+      const aStart = a.starts[value] as number;
+      const aEnd = a.starts[value + 1] as number;
+      for (const mask of masks) {
         const other = value ^ mask;
-        if (a === b && other < value) continue;
-        const [aStart, aEnd] = [a.starts[value] as number, a.starts[value + 1] as number];
-        const [bStart, bEnd] = [b.starts[other] as number, b.starts[other + 1] as number];
+        const bStart = b.starts[other] as number;
+        const bEnd = b.starts[other + 1] as number;
+        if (bStart === bEnd || (a === b && other < value)) continue;
         if ((aEnd - aStart) * (bEnd - bStart) <= COMPARED_AT_ONCE || rest.length === 0) {
           compare(a, aStart, aEnd, b, bStart, bEnd, compared);
           continue;
@@ -55,6 +58,7 @@ function join(left: Hashes, right: Hashes, open: readonly number[], distance: nu
         if (!settled.some((earlier) => shareChunk(bucketA, bucketB, earlier)))
           join(bucketA, bucketB, rest, distance - bits(mask), compared);
       }
+    }
   });
 }
 
@@ -91,14 +95,17 @@ function sortByChunk({ ids, high, low }: Hashes, chunk: number): Buckets {
   const words = chunk < 2 ? high : low;
   const shift = chunk % 2 === 0 ? 16 : 0;
   const starts = new Uint32Array(CHUNK_VALUES + 1);
-  for (const word of words) add(starts, ((word >>> shift) & 0xffff) + 1, 1);
+  for (let i = 0; i < words.length; i++) increment(starts, (((words[i] as number) >>> shift) & 0xffff) + 1);
   const values: number[] = [];
-  for (let value = 0; value < CHUNK_VALUES; value++)
-    if (add(starts, value + 1, starts[value] as number) > (starts[value] as number)) values.push(value);
+  for (let value = 0; value < CHUNK_VALUES; value++) {
+    const count = starts[value + 1] as number;
+    if (count > 0) values.push(value);
+    starts[value + 1] = count + (starts[value] as number);
+  }
   const sorted = allocate(ids.length);
   const next = starts.slice();
   for (let i = 0; i < ids.length; i++) {
-    const to = add(next, ((words[i] as number) >>> shift) & 0xffff, 1) - 1;
+    const to = increment(next, ((words[i] as number) >>> shift) & 0xffff);
     sorted.ids[to] = ids[i] as number;
     sorted.high[to] = high[i] as number;
     sorted.low[to] = low[i] as number;
@@ -122,18 +129,28 @@ function allocate(length: number) {
   return { ids: new Uint32Array(length), high: new Uint32Array(length), low: new Uint32Array(length) };
 }
 
-function add(counts: Uint32Array, index: number, by: number): number {
-  const sum = (counts[index] as number) + by;
-  counts[index] = sum;
-  return sum;
+/** Returns the count of before. */
+function increment(counts: Uint32Array, index: number): number {
+  const count = counts[index] as number;
+  counts[index] = count + 1;
+  return count;
 }
-
-const masks: number[][] = [];
 
 /** The 16-bit numbers of at most `radius` bits. */
 function masksWithin(radius: number): readonly number[] {
-  masks[radius] ??= Array.from({ length: CHUNK_VALUES }, (_, mask) => mask).filter((m) => bits(m) <= radius);
-  return masks[radius];
+  const masks = [0];
+  let ring = masks;
+  for (let bitsSet = 1; bitsSet <= radius; bitsSet++) {
+    ring = ring.flatMap(withOneMoreBit);
+    masks.push(...ring);
+  }
+  return masks;
+}
+
+/** `mask` with each bit above its highest, so that every number comes of one other. */
+function withOneMoreBit(mask: number): number[] {
+  const first = 32 - Math.clz32(mask);
+  return Array.from({ length: CHUNK_BITS - first }, (_, i) => mask | (1 << (first + i)));
 }
 
 /** How many bits of a 32-bit word are set: Warren, "Hacker's Delight", 5-1. */
