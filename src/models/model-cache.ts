@@ -7,8 +7,9 @@ import { parseOptions } from '../util/options.js';
 import { deviceCandidates, type RejectedDevice } from './detect.js';
 import { openEngine } from './engine/choose-engine.js';
 import type { EngineChoice } from './engine/engine.js';
+import { areUnchanged, type FileStamp } from './file-stamp.js';
 import { type LoadedModel, Model } from './model.js';
-import { fromBytes, fromFile, type ModelBytes, stampOfFile } from './model-source.js';
+import { fromBytes, fromFile, type ModelBytes } from './model-source.js';
 
 const optionsSchema = v.optional(
   v.strictObject({
@@ -18,6 +19,8 @@ const optionsSchema = v.optional(
     threads: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
     /** What runs graphs; `'auto'` is the addon, else onnxruntime-node in a child process. */
     engine: v.optional(v.picklist(['auto', 'native', 'stock']), 'auto'),
+    /** Domains whose operators graphs may use, beside those that ONNX Runtime implements for inference. */
+    operatorDomains: v.optional(v.array(v.string()), []),
   }),
   {},
 );
@@ -56,6 +59,8 @@ export interface Preloaded {
 
 interface Entry {
   references: number;
+  /** What it is loaded from, until it is. */
+  source: ModelBytes | undefined;
   readonly loading: Promise<LoadedModel>;
   loaded: LoadedModel | undefined;
 }
@@ -67,8 +72,8 @@ interface Entry {
 export class ModelCache {
   readonly #options: v.InferOutput<typeof optionsSchema>;
   readonly #entries = new Map<string, Entry>();
-  readonly #reading = new Map<string, Promise<{ model: ModelBytes; stamp: string | undefined }>>();
-  readonly #known = new Map<string, { stamp: string; key: string }>();
+  readonly #reading = new Map<string, Promise<ModelBytes>>();
+  readonly #known = new Map<string, { stamps: readonly FileStamp[]; key: string }>();
   #engine: Promise<EngineChoice> | undefined;
   #choice: EngineChoice | undefined;
   #loads = 0;
@@ -93,9 +98,14 @@ export class ModelCache {
     const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source) : undefined;
     const known = loadedKey === undefined ? undefined : this.#live(loadedKey);
     if (known) return this.#hold(known);
-    const model = typeof source === 'string' ? await this.#read(source) : await fromBytes(source);
+    const model =
+      typeof source === 'string'
+        ? await this.#read(source)
+        : await fromBytes(source, this.#options.operatorDomains);
+    const entry = this.#closed ? undefined : (this.#live(model.key) ?? this.#start(model));
+    if (entry?.source !== model) model[Symbol.dispose](); // another load of the same content serves
     this.#assertOpen();
-    return this.#hold(this.#live(model.key) ?? this.#start(model));
+    return this.#hold(entry as Entry);
   }
 
   /** Loads graphs ahead of their use, one after another, and says what each cost. They stay loaded. */
@@ -174,11 +184,12 @@ export class ModelCache {
   }
 
   #start(model: ModelBytes): Entry {
-    const entry: Entry = { references: 0, loading: this.#load(model), loaded: undefined };
+    const entry: Entry = { references: 0, source: model, loading: this.#load(model), loaded: undefined };
     this.#entries.set(model.key, entry);
     entry.loading.then(
       (loaded) => {
         entry.loaded = loaded;
+        entry.source = undefined;
       },
       () => {
         if (this.#entries.get(model.key) === entry) this.#entries.delete(model.key);
@@ -187,7 +198,8 @@ export class ModelCache {
     return entry;
   }
 
-  async #load(model: ModelBytes): Promise<LoadedModel> {
+  async #load(source: ModelBytes): Promise<LoadedModel> {
+    using model = source; // the session has its own copy once it is loaded
     this.#engine ??= openEngine(this.#options.engine);
     const choice = await this.#engine.catch((error: unknown) => {
       this.#engine = undefined;
@@ -196,26 +208,26 @@ export class ModelCache {
     this.#choice = choice;
     this.#loads++;
     const { candidates, rejected } = deviceCandidates(this.#options.device);
-    return loadOnFirst(candidates, [...rejected], choice, model, this.#options.threads ?? native().cores());
+    return await loadOnFirst(candidates, [...rejected], choice, model, this.#options.threads ?? native().cores());
   }
 
   async #read(file: string): Promise<ModelBytes> {
     let reading = this.#reading.get(file);
     if (!reading) {
-      reading = fromFile(file).finally(() => this.#reading.delete(file));
+      reading = fromFile(file, this.#options.operatorDomains).finally(() => this.#reading.delete(file));
       this.#reading.set(file, reading);
     }
-    const { model, stamp } = await reading;
-    if (stamp === undefined) this.#known.delete(file);
-    else this.#known.set(file, { stamp, key: model.key });
-    return model;
+    const { key, stamps } = await reading;
+    if (stamps === undefined) this.#known.delete(file);
+    else this.#known.set(file, { stamps, key });
+    return reading;
   }
 
-  /** The key of a file read before, if it is still the same by its stamp and still loaded. */
+  /** The key of a file read before, if all that was read is still the same by its stamps and still loaded. */
   async #keyIfUnchanged(file: string): Promise<string | undefined> {
     const known = this.#known.get(file);
     if (!known || !this.#entries.has(known.key)) return undefined;
-    return (await stampOfFile(file)) === known.stamp ? known.key : undefined;
+    return (await areUnchanged(known.stamps)) ? known.key : undefined;
   }
 
   #assertOpen(): void {
@@ -223,17 +235,20 @@ export class ModelCache {
   }
 }
 
+/** A vetted graph is complete: ONNX Runtime refuses to look for data below what is no folder. */
+const NO_FOLDER = '/dev/null';
+
 /** Tries each device for real, best first; the reasons of those that failed go into the result. */
 async function loadOnFirst(
   candidates: readonly Device[],
   rejected: RejectedDevice[],
   choice: EngineChoice,
-  { bytes, sha256, folder }: ModelBytes,
+  { bytes, sha256 }: ModelBytes,
   threads: number,
 ): Promise<LoadedModel> {
   for (const [index, device] of candidates.entries()) {
     try {
-      const session = await choice.engine.load(bytes, { folder, device, threads });
+      const session = await choice.engine.load(bytes, { folder: NO_FOLDER, device, threads });
       return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
     } catch (error) {
       if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;

@@ -1,76 +1,136 @@
-// The bytes of a graph and who they are. A file is read once for its hash and its load.
+// The bytes of a graph and who they are. A file is read once: for its hash, its vetting and its load.
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { SpillwayError } from '../util/errors.js';
+import { invalidArgument, SpillwayError } from '../util/errors.js';
+import { assertUnchanged, type FileStamp, openFile, stampOf } from './file-stamp.js';
+import { readPieces } from './read-pieces.js';
+import { ChargedBytes, checkFits } from './vetting/charged-bytes.js';
+import { readExternal } from './vetting/external-data.js';
+import { rejected } from './vetting/rejection.js';
+import { planSplice } from './vetting/splice.js';
+import { ModelVetting, type VettedModel } from './vetting/vetting.js';
 
-/** A graph's bytes with their identity. */
-export interface ModelBytes {
+/** A vetted graph, complete in itself: ONNX Runtime needs no other file for it. Dispose of it once it is loaded. */
+export interface ModelBytes extends Disposable {
+  /** Of length 0 after disposal, unless they are the caller's own. */
   readonly bytes: Uint8Array;
+  /** Of the graph's own file, or of the bytes as they were given. */
   readonly sha256: string;
-  /** Where external data is looked for. */
-  readonly folder: string;
-  /** Names these bytes and whatever else belongs to the graph. */
+  /** Names the content: of the graph, and of its data in other files. */
   readonly key: string;
+  /** Files that were read, where all their timestamps can be trusted. */
+  readonly stamps: readonly FileStamp[] | undefined;
 }
 
-/** External data of a graph without a file is nowhere: ONNX Runtime refuses to look below what is no folder. */
-const NO_FOLDER = '/dev/null';
-/** A file this young may change again within the granularity of its timestamps. */
-const TRUSTED_AGE_NS = 2_000_000_000n;
-/** Bytes hashed before the event loop gets its turn: some milliseconds. */
-const HASH_STEP = 4 << 20;
+/** Bytes looked at before the event loop gets its turn: a millisecond or two. */
+const STEP = 1 << 20;
+/** The longest message of protobuf, and so the longest model that ONNX Runtime can parse. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
-/** A graph given as bytes. */
-export function fromBytes(bytes: Uint8Array): Promise<ModelBytes> {
-  return identify(bytes, NO_FOLDER);
+/**
+ * A graph given as bytes, which must not change until it is disposed of. Operators may be of `domains` beside the
+ * default ones. Rejects with `ERR_MODEL_REJECTED`, `ERR_TOO_LARGE`, `ERR_BUDGET_EXCEEDED`, `ERR_INVALID_ARGUMENT`.
+ */
+export async function fromBytes(bytes: Uint8Array, domains: readonly string[]): Promise<ModelBytes> {
+  if (bytes.buffer instanceof SharedArrayBuffer)
+    throw invalidArgument('model', 'bytes that no other thread can change', 'a SharedArrayBuffer');
+  checkLength(bytes.length);
+  const vetting = new ModelVetting(bytes.length, domains);
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += STEP) {
+    const piece = bytes.subarray(at, at + STEP);
+    hash.update(piece);
+    vetting.push(piece);
+    await turn();
+  }
+  const { external, weightBytes } = vetting.end();
+  if (external[0]) throw rejected(external[0].where, 'expected data within a model that is given as bytes');
+  checkFits(bytes.length + weightBytes, 'the model and its weights');
+  const sha256 = hash.digest('hex');
+  return { bytes, sha256, key: sha256, stamps: undefined, [Symbol.dispose]: () => undefined };
 }
 
-/** A graph's file and, where its timestamps can be trusted, what says that it is still the same. */
-export async function fromFile(file: string): Promise<{ model: ModelBytes; stamp: string | undefined }> {
+/**
+ * A graph from its file, with its data in other files below the same folder. Rejects like {@link fromBytes}, with
+ * `ERR_OUT_OF_MEMORY` where there is no room for it now, `ERR_NOT_A_FILE`, `ERR_FILE_CHANGED`, and with the system's
+ * own code where it cannot be read.
+ */
+export async function fromFile(file: string, domains: readonly string[]): Promise<ModelBytes> {
   const real = await realpath(file);
-  const handle = await open(real);
+  const handle = await openFile(real);
   try {
-    const { stamp, trusted } = await stampOf(handle, file);
-    const bytes = await handle.readFile();
-    const after = await stampOf(handle, file);
-    if (after.stamp !== stamp)
-      throw new SpillwayError('ERR_FILE_CHANGED', `${file} changed while it was read`);
-    return { model: await identify(bytes, path.dirname(real)), stamp: trusted ? stamp : undefined };
+    const { size, ...stamp } = await stampOf(handle, file);
+    checkLength(size);
+    const memory = new ChargedBytes(size);
+    return await disposeOnFailure(memory, async () => {
+      const vetting = new ModelVetting(size, domains);
+      const hash = createHash('sha256');
+      await readPieces(handle, 0, memory.bytes, (piece) => {
+        hash.update(piece);
+        vetting.push(piece);
+      });
+      const vetted = vetting.end();
+      await assertUnchanged(handle, stamp);
+      const sha256 = hash.digest('hex');
+      if (vetted.external.length > 0) return complete(memory, vetted, path.dirname(real), sha256, stamp);
+      checkFits(size + vetted.weightBytes, 'the model and its weights');
+      return modelOf(memory, sha256, sha256, [stamp]);
+    });
   } finally {
     await handle.close();
   }
 }
 
-/** The stamp {@link fromFile} would give now. */
-export async function stampOfFile(file: string): Promise<string> {
-  const handle = await open(file);
-  try {
-    return (await stampOf(handle, file)).stamp;
-  } finally {
-    await handle.close();
-  }
+/** The graph in `memory`, which is given back, with its external data in place. */
+async function complete(
+  memory: ChargedBytes,
+  { external, weightBytes }: VettedModel,
+  folder: string,
+  sha256: string,
+  stamp: FileStamp,
+): Promise<ModelBytes> {
+  const splice = planSplice(memory.bytes.length, external);
+  checkLength(splice.length);
+  checkFits(splice.length + weightBytes, 'the model and its weights');
+  const whole = new ChargedBytes(splice.length);
+  return disposeOnFailure(whole, async () => {
+    const gaps = splice.write(memory.bytes, whole.bytes);
+    memory[Symbol.dispose]();
+    const data = await readExternal(folder, gaps, whole.bytes);
+    return modelOf(whole, sha256, `${sha256} ${data.sha256}`, [stamp, ...data.stamps]);
+  });
 }
 
-async function stampOf(handle: FileHandle, file: string): Promise<{ stamp: string; trusted: boolean }> {
-  const stat = await handle.stat({ bigint: true });
-  if (!stat.isFile())
-    throw new SpillwayError('ERR_NOT_A_FILE', `expected a file for the model but ${file} is none`);
+function modelOf(
+  memory: ChargedBytes,
+  sha256: string,
+  key: string,
+  stamps: readonly FileStamp[],
+): ModelBytes {
   return {
-    stamp: [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':'),
-    trusted: BigInt(Date.now()) * 1_000_000n - stat.mtimeNs > TRUSTED_AGE_NS,
+    bytes: memory.bytes,
+    sha256,
+    key,
+    stamps: stamps.every(({ trusted }) => trusted) ? stamps : undefined,
+    [Symbol.dispose]: () => memory[Symbol.dispose](),
   };
 }
 
-/** `location` is the key of every reference to external data, which the hash of the graph does not cover. */
-async function identify(bytes: Uint8Array, folder: string): Promise<ModelBytes> {
-  const hash = createHash('sha256');
-  for (let at = 0; at < bytes.length; at += HASH_STEP) {
-    hash.update(bytes.subarray(at, at + HASH_STEP));
-    await turn();
+async function disposeOnFailure<T>(memory: ChargedBytes, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    memory[Symbol.dispose]();
+    throw error;
   }
-  const sha256 = hash.digest('hex');
-  const external = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('location');
-  return { bytes, sha256, folder, key: external ? `${sha256}@${folder}` : sha256 };
+}
+
+function checkLength(bytes: number): void {
+  if (bytes > MAX_MODEL_BYTES)
+    throw new SpillwayError(
+      'ERR_TOO_LARGE',
+      `expected a model of at most ${MAX_MODEL_BYTES} bytes, its data in other files included, but it has ${bytes}`,
+    );
 }

@@ -39,8 +39,8 @@ interface Started {
  * with a graph of no size.
  */
 const COPIES = { native: 3, stock: 6 };
-/** Of these, what the engine itself puts on the ledger. */
-const CHARGED_COPIES = { native: 1, stock: 0 };
+/** Of these, what is on the ledger by itself: the file as read, and what the engine charges. */
+const CHARGED_COPIES = { native: 2, stock: 1 };
 
 /**
  * Opens the workload; the graph itself is loaded once a photo needs it. `baseBytes` is what the libraries and the
