@@ -103,16 +103,16 @@ function encodeValueInfo({ name, type, dims }) {
 }
 
 /** A field of wire type 0. Negative numbers take ten bytes, as protobuf's int64 does. */
-function integer(/** @type {number} */ field, /** @type {number} */ value) {
+export function integer(/** @type {number} */ field, /** @type {number} */ value) {
   return Buffer.concat([varint(field << 3), varint(value)]);
 }
 
 /** A field of wire type 2. */
-function message(/** @type {number} */ field, /** @type {Uint8Array} */ bytes) {
+export function message(/** @type {number} */ field, /** @type {Uint8Array} */ bytes) {
   return Buffer.concat([varint((field << 3) | 2), varint(bytes.length), bytes]);
 }
 
-function text(/** @type {number} */ field, /** @type {string} */ value) {
+export function text(/** @type {number} */ field, /** @type {string} */ value) {
   return message(field, Buffer.from(value));
 }
 

@@ -2,12 +2,13 @@
 import * as v from 'valibot';
 import type { Device } from '../contract/index.js';
 import { native } from '../native/load.js';
-import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { SpillwayError } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
-import { deviceCandidates, type RejectedDevice } from './detect.js';
+import { deviceCandidates } from './detect.js';
 import { openEngine } from './engine/choose-engine.js';
 import type { EngineChoice } from './engine/engine.js';
 import { areUnchanged, type FileStamp } from './file-stamp.js';
+import { loadOnFirst } from './load-on-first.js';
 import { type LoadedModel, Model } from './model.js';
 import { fromBytes, fromFile, type ModelBytes } from './model-source.js';
 
@@ -88,10 +89,14 @@ export class ModelCache {
   /**
    * Loads a graph, or shares the one that is loaded. Dispose of the result when done.
    *
-   * Rejects with `ERR_MODEL_REJECTED` where the file is no graph this ONNX Runtime can load,
-   * `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it, `ERR_OUT_OF_MEMORY` where the budget has no
-   * room for it, `ERR_MISSING_DEPENDENCY` without onnxruntime-node, `ERR_CLOSED` after close; and with the system's
-   * own code where the file cannot be read.
+   * A graph is vetted first: it must be sound, use operators of known domains only, and keep its data in other files
+   * below its own folder. Bytes must not change until the promise settles.
+   *
+   * Rejects with `ERR_MODEL_REJECTED` where it is not, or is no graph this ONNX Runtime can load,
+   * `ERR_BUDGET_EXCEEDED` and `ERR_OUT_OF_MEMORY` where the budget has no room for it, ever or now, `ERR_TOO_LARGE`
+   * beyond the 2 GiB of protobuf, `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it,
+   * `ERR_FILE_CHANGED` where it changes while it is read, `ERR_MISSING_DEPENDENCY` without onnxruntime-node,
+   * `ERR_CLOSED` after close; and with the system's own code where the file cannot be read.
    */
   async acquire(source: ModelSource): Promise<Model> {
     this.#assertOpen();
@@ -208,7 +213,8 @@ export class ModelCache {
     this.#choice = choice;
     this.#loads++;
     const { candidates, rejected } = deviceCandidates(this.#options.device);
-    return await loadOnFirst(candidates, [...rejected], choice, model, this.#options.threads ?? native().cores());
+    const threads = this.#options.threads ?? native().cores();
+    return await loadOnFirst(candidates, [...rejected], choice, model, threads); // until then the bytes are in use
   }
 
   async #read(file: string): Promise<ModelBytes> {
@@ -233,27 +239,4 @@ export class ModelCache {
   #assertOpen(): void {
     if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'the model cache has been closed');
   }
-}
-
-/** A vetted graph is complete: ONNX Runtime refuses to look for data below what is no folder. */
-const NO_FOLDER = '/dev/null';
-
-/** Tries each device for real, best first; the reasons of those that failed go into the result. */
-async function loadOnFirst(
-  candidates: readonly Device[],
-  rejected: RejectedDevice[],
-  choice: EngineChoice,
-  { bytes, sha256 }: ModelBytes,
-  threads: number,
-): Promise<LoadedModel> {
-  for (const [index, device] of candidates.entries()) {
-    try {
-      const session = await choice.engine.load(bytes, { folder: NO_FOLDER, device, threads });
-      return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
-    } catch (error) {
-      if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;
-      rejected.push({ device, reason: messageOf(error) });
-    }
-  }
-  throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
 }

@@ -83,8 +83,9 @@ describe.skipIf(overNative)('the stock engine', () => {
       for (const name of ['valibot', 'lru-cache', 'node-gyp-build'])
         await symlink(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
       await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
+      const graph = Buffer.from(twoOutputsGraph()).toString('base64');
       const script = `const { ModelCache } = await import('./dist/models/model-cache.js');
-        await new ModelCache().acquire(new Uint8Array(1)).catch((error) => console.log(error.code, error.message));`;
+        await new ModelCache().acquire(Buffer.from('${graph}', 'base64')).catch((error) => console.log(error.code, error.message));`;
       const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: folder });
       expect(stdout).toMatch(
         /^ERR_MISSING_DEPENDENCY running a model needs the package onnxruntime-node: install it with `npm install onnxruntime-node`/,

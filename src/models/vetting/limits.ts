@@ -9,6 +9,8 @@ export const MAX_TEXT_BYTES = 1 << 16;
 export const MAX_RANK = 64;
 /** Nodes once every call of a function is replaced by its body, which is what ONNX Runtime does. */
 export const MAX_NODES = 1 << 18;
+/** Functions within functions. */
+export const MAX_CALL_DEPTH = 256;
 
 const MAX_COUNTS = { nodes: MAX_NODES, names: 1 << 20, tensors: 1 << 18, functions: 1 << 12 };
 

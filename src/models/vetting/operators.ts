@@ -1,19 +1,21 @@
 // Which operators a model calls: each from a domain that is allowed, or a function of the model that ends.
-import { MAX_NODES } from './limits.js';
+import { MAX_CALL_DEPTH, MAX_NODES } from './limits.js';
 import { rejected } from './rejection.js';
 
 /** ONNX's own domain, which models mostly write as the empty string. */
 const STANDARD = 'ai.onnx';
 
 /**
- * Domains whose operators ONNX Runtime implements for inference. Not among them: `ai.onnx.training` and
- * `ai.onnx.preview.training`, and whatever only a library of custom operators provides.
+ * Domains whose operators ONNX Runtime implements for inference; the last two are those of graphs that it has
+ * optimised. Not among them: `ai.onnx.training` and `ai.onnx.preview.training`, and whatever only a library of custom
+ * operators provides.
  */
 export const DEFAULT_DOMAINS: readonly string[] = [
   STANDARD,
   'ai.onnx.ml',
   'com.microsoft',
   'com.microsoft.nchwc',
+  'com.ms.internal.nhwc',
 ];
 
 /** Operators that make ONNX Runtime open a file of their choice: a context that an accelerator compiled. */
@@ -68,14 +70,14 @@ export class Functions {
     for (const calls of [graph, ...this.#bodies.values()])
       for (const [key, { operator, where }] of calls)
         if (!this.#bodies.has(key)) checkOperator(operator, where, domains);
-    this.#sizeOf(graph);
+    this.#sizeOf(graph, 0);
   }
 
-  #sizeOf(calls: Calls): number {
+  #sizeOf(calls: Calls, depth: number): number {
     let nodes = 0;
     for (const [key, { count, where }] of calls) {
       const body = this.#bodies.get(key);
-      nodes += count * (body ? this.#sizeOfFunction(key, body, where) : 1);
+      nodes += count * (body ? this.#sizeOfFunction(key, body, where, depth) : 1);
       if (nodes > MAX_NODES)
         throw rejected(
           where,
@@ -85,12 +87,14 @@ export class Functions {
     return nodes;
   }
 
-  #sizeOfFunction(key: string, body: Calls, where: string): number {
+  #sizeOfFunction(key: string, body: Calls, where: string, depth: number): number {
     const known = this.#sizes.get(key);
     if (known === 0) throw rejected(where, 'the function calls itself');
     if (known !== undefined) return known;
+    if (depth === MAX_CALL_DEPTH)
+      throw rejected(where, `expected functions to call each other at most ${MAX_CALL_DEPTH} deep`);
     this.#sizes.set(key, 0);
-    const size = Math.max(1, this.#sizeOf(body));
+    const size = Math.max(1, this.#sizeOf(body, depth + 1));
     this.#sizes.set(key, size);
     return size;
   }

@@ -55,9 +55,9 @@ export class Scope {
 
   #declare(kind: Set<string>, name: string, what: string): void {
     if (name === '') throw rejected(this.#where(), `expected a name for each ${what}`);
-    const madeTwice = kind === this.#made && (this.#inputs.has(name) || this.#initialisers.has(name));
-    if (kind.has(name) || (kind !== this.#made && this.#made.has(name)) || madeTwice)
-      throw rejected(this.#where(), `'${name}' is defined twice, once as ${what}`);
+    const byNode = kind === this.#made && (this.#inputs.has(name) || this.#initialisers.has(name));
+    if (byNode || kind.has(name) || this.#made.has(name))
+      throw rejected(this.#where(), `'${name}' is defined twice, the second time as ${what}`);
     this.#tally.add('names');
     kind.add(name);
   }

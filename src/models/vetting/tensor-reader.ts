@@ -6,7 +6,7 @@ import type { FieldTable, MessageReader, Span } from './message.js';
 import { rejected } from './rejection.js';
 
 const FIELD = { dims: 1, type: 2, segment: 3, name: 8, raw: 9, external: 13, location: 14 } as const;
-/** `TensorProto.DataLocation`. */
+/** `TensorProto.DataLocation`; 0 is the model itself. */
 const EXTERNAL = 1;
 
 /** What a tensor is told to, once it is known to be sound. */
@@ -35,10 +35,11 @@ const TENSOR_FIELDS: FieldTable = {
 export class TensorReader implements MessageReader {
   readonly fields = TENSOR_FIELDS;
   name = '';
+  /** Of `TensorProto.DataType`. */
+  typeNumber = 0;
   readonly dims: number[] = [];
   /** Elements, 0 until the tensor has ended. */
   count = 0;
-  #typeNumber = 0;
   #location = 0;
   #external: ExternalReader | undefined;
   /** Numbers or bytes by field, and bytes of text. */
@@ -57,16 +58,12 @@ export class TensorReader implements MessageReader {
     this.#done = done;
   }
 
-  get typeNumber(): number {
-    return this.#typeNumber;
-  }
-
   where(): string {
     return `${this.#owner()}, tensor '${this.name}'`;
   }
 
   integer(field: number, value: number): void {
-    if (field === FIELD.type) this.#typeNumber = value;
+    if (field === FIELD.type) this.typeNumber = value;
     else if (field === FIELD.location) this.#location = value;
     else if (this.dims.push(value) > MAX_RANK)
       throw rejected(this.where(), `expected at most ${MAX_RANK} dimensions`);
@@ -89,13 +86,15 @@ export class TensorReader implements MessageReader {
   }
 
   close(): void {
-    const type = elementType(this.#typeNumber);
+    const type = elementType(this.typeNumber);
     if (!type)
-      throw rejected(this.where(), `expected the number of an element type but it is ${this.#typeNumber}`);
+      throw rejected(this.where(), `expected the number of an element type but it is ${this.typeNumber}`);
     const count = elementCount(this.dims);
     if (count === undefined)
       throw rejected(this.where(), `dimensions [${this.dims.join(', ')}] are out of range`);
     this.count = count;
+    if (this.#location > EXTERNAL)
+      throw rejected(this.where(), `data is at an unknown location, ${this.#location}`);
     if (this.#location === EXTERNAL || this.#external) this.#closeExternal(type);
     else this.#checkData(type);
     this.#sink.weigh(bytesOf(type, count) + this.#textBytes);
@@ -130,6 +129,6 @@ export class TensorReader implements MessageReader {
     const bytes = bytesOf(type, this.count);
     const source = this.#external.resolve(bytes);
     const where = this.where();
-    this.#sink.external({ ...source, where, name, dims, typeNumber: this.#typeNumber, span: this.#span });
+    this.#sink.external({ ...source, where, name, dims, typeNumber: this.typeNumber, span: this.#span });
   }
 }

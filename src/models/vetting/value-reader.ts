@@ -11,7 +11,7 @@ const LEVELS: readonly FieldTable[] = [
   { 1: 'messages' },
   { 1: 'integer' },
 ];
-/** As protobuf writes it; some exporters mean a free dimension by -1. */
+/** What -1 reads as, by which some exporters mean a free dimension. */
 const MINUS_ONE = 2 ** 64;
 
 class DimsReader implements MessageReader {

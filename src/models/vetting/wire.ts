@@ -3,15 +3,10 @@
 // What it accepts is less than what protobuf does, so that ONNX Runtime cannot read a model otherwise than it was
 // read here: a field that may occur once occurs once, and has the wire type of its declaration. Encoding:
 // https://protobuf.dev/programming-guides/encoding/
+import { isUtf8 } from 'node:buffer';
 import { MAX_DEPTH, MAX_TEXT_BYTES } from './limits.js';
 import type { FieldKind, MessageReader, Span } from './message.js';
 import { rejected } from './rejection.js';
-
-interface Frame extends Span {
-  readonly reader: MessageReader;
-  /** Which fields came already, a bit each: no field that is read has a number above 30. */
-  seen: number;
-}
 
 interface Frame extends Span {
   readonly reader: MessageReader;
@@ -37,8 +32,9 @@ const WIRE_TYPES: Record<FieldKind, readonly number[]> = {
   message: [LENGTH],
   messages: [LENGTH],
 };
+/** Beyond it protobuf drops the highest bits, and reads another field. */
+const MAX_FIELD = 2 ** 29 - 1;
 const ONCE: ReadonlySet<FieldKind> = new Set<FieldKind>(['integer', 'text', 'payload', 'message']);
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class WireReader {
   /** Messages that have begun and not ended, the innermost last. */
@@ -115,8 +111,9 @@ export class WireReader {
     const field = Math.floor(tag / 8);
     const wireType = tag % 8;
     const { reader } = this.#innermost();
-    const kind = Object.hasOwn(reader.fields, field) ? reader.fields[field] : undefined;
-    if (field === 0) throw this.#malformed('expected a field but its number is 0');
+    const kind = reader.fields[field];
+    if (field === 0 || field > MAX_FIELD)
+      throw this.#malformed(`expected a field but its number is ${field}`);
     if (kind && !WIRE_TYPES[kind].includes(wireType))
       throw this.#malformed(`expected another wire type than ${wireType} for field ${field}`);
     if (wireType === VARINT) return this.#number(field, kind);
@@ -175,15 +172,11 @@ export class WireReader {
   }
 
   #text(field: number, size: number): void {
-    const bytes = this.#bytes.subarray(this.#at, this.#at + size);
+    const { buffer, byteOffset } = this.#bytes;
+    const bytes = Buffer.from(buffer, byteOffset + this.#at, size);
+    if (!isUtf8(bytes)) throw this.#malformed(`expected UTF-8 in field ${field}`);
     this.#at += size;
-    let text: string;
-    try {
-      text = utf8.decode(bytes);
-    } catch (cause) {
-      throw rejected(this.#place(), `expected UTF-8 in field ${field}`, { cause });
-    }
-    this.#innermost().reader.text?.(field, text);
+    this.#innermost().reader.text?.(field, bytes.toString());
   }
 
   #payload(field: number, kind: FieldKind | undefined, size: number): void {
@@ -237,6 +230,6 @@ export class WireReader {
   }
 
   #malformed(sentence: string) {
-    return rejected(this.#place(), `${sentence}; this is no ONNX model`);
+    return rejected(this.#place(), `${sentence} (damaged, or no ONNX model)`);
   }
 }
