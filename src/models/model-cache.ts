@@ -107,10 +107,11 @@ export class ModelCache {
       typeof source === 'string'
         ? await this.#read(source)
         : await fromBytes(source, this.#options.operatorDomains);
-    const entry = this.#closed ? undefined : (this.#live(model.key) ?? this.#start(model));
-    if (entry?.source !== model) model[Symbol.dispose](); // another load of the same content serves
+    if (this.#closed) model[Symbol.dispose]();
     this.#assertOpen();
-    return this.#hold(entry as Entry);
+    const entry = this.#live(model.key) ?? this.#start(model);
+    if (entry.source !== model) model[Symbol.dispose](); // another load of the same content serves
+    return this.#hold(entry);
   }
 
   /** Loads graphs ahead of their use, one after another, and says what each cost. They stay loaded. */

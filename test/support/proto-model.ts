@@ -118,3 +118,14 @@ export const func = (name: string, nodes: Fields): Buffer =>
 /** `y = x + w`, with this tensor for `w`. */
 export const addGraph = (w: Uint8Array): Buffer =>
   graph({ nodes: [node('Add', ['x', 'w'], ['y'])], initialisers: [w] });
+
+export const relu = (input: string, output: string): Buffer => node('Relu', [input], [output]);
+
+/** A node of an operator of the domain `own`, which uses `x`. */
+export const own = (op: string, output: string): Buffer => node(op, ['x'], [output], domain('own'));
+
+/** A model of nodes alone, from `x` to `y`. */
+export const plain = (...nodes: Fields): Buffer => model(graph({ nodes }));
+
+/** A model that adds this tensor. */
+export const withTensor = (...args: Parameters<typeof tensor>): Buffer => model(addGraph(tensor(...args)));
