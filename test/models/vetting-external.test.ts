@@ -187,6 +187,16 @@ describe('the bytes of a model', () => {
     await cache.close();
   });
 
+  it('are given back where the graph is loaded already', async () => {
+    await using cache = new ModelCache({ device: 'cpu', threads: 1 });
+    const bytes = model(addGraph(tensor()));
+    using _first = await cache.acquire(await write('m.onnx', bytes));
+    const before = charged();
+    using _second = await cache.acquire(await write('n.onnx', bytes));
+    expect(cache.stats().loads).toBe(1);
+    expect(charged()).toBe(before);
+  });
+
   it('are not read where they can never fit the budget', async () => {
     limit(100);
     const large = await write('m.onnx', model(addGraph(tensor({ dims: [100], raw: 400 }))));
