@@ -1,9 +1,10 @@
 #include "gpu/driver.h"
 
-#include <dlfcn.h>
-
 #include <cstdio>
+#include <cstring>
 #include <mutex>
+
+#include "gpu/library.h"
 
 namespace spillway {
 namespace {
@@ -24,31 +25,25 @@ struct Driver {
   Result (*cuDeviceGet)(Device* device, int ordinal);
   Result (*cuDeviceGetName)(char* name, int length, Device device);
   Result (*cuDeviceGetUuid)(Uuid* uuid, Device device);
+  Result (*cuDeviceGetUuid_v2)(Uuid* uuid,
+                               Device device);  // may be null; of a MIG slice its own, not its GPU's
   Result (*cuDeviceTotalMem_v2)(size_t* bytes, Device device);
   Result (*cuDeviceGetAttribute)(int* value, int attribute, Device device);
   Result (*cuGetErrorName)(Result result, const char** name);
 
-  // Never unloaded: the driver keeps threads. Returns what is missing, or an empty string.
+  // Returns what is missing, or an empty string.
   std::string Load() {
-    void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      const char* detail = dlerror();
-      return std::string("the CUDA driver is not installed (") + (detail ? detail : "libcuda.so.1") + ")";
-    }
-    std::string missing;
-    const auto find = [&]<typename Entry>(Entry* entry, const char* name) {
-      *entry = reinterpret_cast<Entry>(dlsym(library, name));
-      if (!*entry && missing.empty()) missing = std::string("the CUDA driver lacks ") + name;
-    };
-    find(&cuInit, "cuInit");
-    find(&cuDeviceGetCount, "cuDeviceGetCount");
-    find(&cuDeviceGet, "cuDeviceGet");
-    find(&cuDeviceGetName, "cuDeviceGetName");
-    find(&cuDeviceGetUuid, "cuDeviceGetUuid");
-    find(&cuDeviceTotalMem_v2, "cuDeviceTotalMem_v2");
-    find(&cuDeviceGetAttribute, "cuDeviceGetAttribute");
-    find(&cuGetErrorName, "cuGetErrorName");
-    return missing;
+    DriverLibrary library("libcuda.so.1", "the CUDA driver");
+    library.Require(&cuInit, "cuInit");
+    library.Require(&cuDeviceGetCount, "cuDeviceGetCount");
+    library.Require(&cuDeviceGet, "cuDeviceGet");
+    library.Require(&cuDeviceGetName, "cuDeviceGetName");
+    library.Require(&cuDeviceGetUuid, "cuDeviceGetUuid");
+    library.Require(&cuDeviceTotalMem_v2, "cuDeviceTotalMem_v2");
+    library.Require(&cuDeviceGetAttribute, "cuDeviceGetAttribute");
+    library.Require(&cuGetErrorName, "cuGetErrorName");
+    library.Find(&cuDeviceGetUuid_v2, "cuDeviceGetUuid_v2");
+    return library.problem();
   }
 
   std::string Failure(const char* call, Result result) const {
@@ -60,7 +55,7 @@ struct Driver {
   Result Describe(int ordinal, GpuDevice* out) const {
     Device device;
     char name[256] = "";
-    Uuid uuid;
+    Uuid uuid, own;
     size_t bytes;
     int major, minor;
     Result result = cuDeviceGet(&device, ordinal);
@@ -70,7 +65,10 @@ struct Driver {
     if (result == 0) result = cuDeviceGetAttribute(&major, kComputeCapabilityMajor, device);
     if (result == 0) result = cuDeviceGetAttribute(&minor, kComputeCapabilityMinor, device);
     if (result != 0) return result;
-    std::string text = "GPU";
+    const bool slice = cuDeviceGetUuid_v2 && cuDeviceGetUuid_v2(&own, device) == 0 &&
+                       std::memcmp(&own, &uuid, sizeof(uuid)) != 0;
+    if (slice) uuid = own;
+    std::string text = slice ? "MIG" : "GPU";
     for (int i = 0; i < 16; ++i) {
       char hex[4];
       const bool group = i == 0 || i == 4 || i == 6 || i == 8 || i == 10;

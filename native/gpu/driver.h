@@ -10,7 +10,7 @@ namespace spillway {
 struct GpuDevice {
   int id;
   std::string name;
-  std::string uuid;  // as nvidia-smi writes it: GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx
+  std::string uuid;  // as nvidia-smi writes it: GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, or MIG-…
   uint64_t total_bytes;
   std::string compute_capability;  // "9.0"
 };

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'ERR_CACHE_VERSION'
   | 'ERR_CLOSED'
   | 'ERR_DECODE'
+  | 'ERR_DEVICE_LOST'
   | 'ERR_DEVICE_UNAVAILABLE'
   | 'ERR_ENGINE'
   | 'ERR_FILE_CHANGED'
