@@ -1,0 +1,54 @@
+// What this machine has for the cases: the library under test, a GPU, and the limits of that GPU.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+/** Why a case cannot run here. */
+export class SkippedError extends Error {}
+
+/** The built library's file; tests are of what is published. */
+export function library(file) {
+  return import(new URL(`../../dist/${file}`, import.meta.url).href);
+}
+
+/** Why nothing can run here, or undefined. */
+export async function whyNoGpu() {
+  const { gpu } = await library('gpu/gpu.js');
+  try {
+    const { devices, reason } = gpu.devices();
+    return devices.length > 0 ? undefined : reason;
+  } catch (error) {
+    if (error.code === 'ERR_NATIVE_UNAVAILABLE') return error.message;
+    throw error;
+  }
+}
+
+/** What every line ends with. */
+export const ABOUT = { path: 'native' };
+
+let measured;
+
+/** Bytes a second that the first GPU copies within its memory (read and written) and from pinned memory. */
+export function limits() {
+  measured ??= measureLimits();
+  return measured;
+}
+
+function measureLimits() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'spillway-gpu-check-'));
+  try {
+    const program = path.join(folder, 'limits');
+    const source = path.join(import.meta.dirname, 'limits.cc');
+    const build = spawnSync('c++', ['-O2', '-std=c++17', '-o', program, source, '-ldl'], {
+      encoding: 'utf8',
+    });
+    if (build.error) throw new SkippedError(`no C++ compiler for the limits: ${build.error.message}`);
+    if (build.status !== 0) throw new Error(`the limits do not compile: ${build.stderr}`);
+    const run = spawnSync(program, [String(2 ** 30)], { encoding: 'utf8' });
+    if (run.status !== 0) throw new Error(`the limits failed: ${run.stderr}`);
+    return JSON.parse(run.stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { doubled, doubleFolder, useDouble } from './double.js';
+
+const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/gpu-check');
+const CASES = ['gpu.query', 'gpu.pool', 'gpu.copy', 'gpu.preprocess', 'gpu.infer'];
+
+function check(args: string[], settings: Readonly<Record<string, string>>) {
+  const env = { ...process.env, ...settings };
+  const child = spawnSync(process.execPath, [SCRIPT, ...args], { env, encoding: 'utf8' });
+  const lines = child.stdout.split('\n').filter((line) => line !== '');
+  return { status: child.status, lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('scripts/gpu-check', () => {
+  it('says of every case why it does not run where there is no GPU, and succeeds', () => {
+    const { status, lines } = check([], { SPILLWAY_NATIVE: 'off' });
+    expect(lines.map((line) => line.case)).toEqual(CASES);
+    for (const { skipped } of lines) expect(skipped).toMatch(/SPILLWAY_NATIVE=off/);
+    expect(status).toBe(0);
+  });
+
+  it('refuses a case that it does not have', () => {
+    expect(check(['gpu.other'], {})).toEqual({ status: 2, lines: [] });
+  });
+
+  describe.runIf(doubled)('with a device', () => {
+    useDouble();
+
+    it('prints a line of the benchmarks for a case', () => {
+      const { status, lines } = check(['gpu.pool'], {
+        LD_LIBRARY_PATH: doubleFolder,
+        FAKE_GPU_MEMORY: String(4 * 2 ** 30),
+      });
+      expect(lines).toEqual([
+        expect.objectContaining({ case: 'gpu.pool', metric: 'bytes', better: 'lower', pass: true, runs: 3 }),
+      ]);
+      expect(status).toBe(0);
+    });
+
+    it('fails where a case does', () => {
+      const settings = { LD_LIBRARY_PATH: doubleFolder, FAKE_GPU_FAIL: 'cuMemPoolCreate=999' };
+      const { status, lines } = check(['gpu.pool'], settings);
+      expect(lines).toEqual([expect.objectContaining({ case: 'gpu.pool', code: 'ERR_DEVICE_LOST' })]);
+      expect(status).toBe(1);
+    });
+  });
+});
