@@ -148,44 +148,48 @@ __device__ void SumRows(const uint8_t* source, int64_t row_bytes, int count, con
     const uint8_t* column = source + at;
     unsigned sum[kVector];
     Clear(sum);
-    for (int tap = 0; tap < count; tap += 2, column += 2 * row_bytes) {
-      Vector<kVector> upper, lower;
-      upper.Load(column);
-      lower.Load(tap + 1 < count ? column + row_bytes : column);
-      AddPair(upper, lower, weights[tap / 2], sum);
+    constexpr int kFlight = 4;  // loads in flight at once
+    for (int tap = 0; tap < count; tap += kFlight, column += kFlight * row_bytes) {
+      Vector<kVector> rows[kFlight];
+#pragma unroll
+      for (int i = 0; i < kFlight; ++i) rows[i].Load(column + min(i, count - 1 - tap) * row_bytes);
+#pragma unroll
+      for (int i = 0; i < kFlight; i += 2)
+        AddPair(rows[i], rows[i + 1], tap + i < count ? weights[(tap + i) / 2] : 0, sum);
     }
     Store(sums + at, sum);
   }
 }
 
-// The same for at most 2 * kPairs taps: without loops, and so with all its loads in flight at once. Taps that
-// are not there have no weight and are loaded from the last row.
-template <int kVector, int kPairs>
+// The same for at most kTaps taps: without loops, and so with all its loads in flight at once. Taps that are
+// not there have no weight and are loaded from the last row.
+template <int kVector, int kTaps>
 __device__ void SumFewRows(const uint8_t* source, int64_t row_bytes, int count, const unsigned* weights,
                            int bytes, float* sums) {
+  constexpr int kPairs = (kTaps + 1) / 2;
   unsigned pair_weights[kPairs];
-  int64_t offsets[2 * kPairs];
+  int64_t offsets[kTaps];
 #pragma unroll
   for (int pair = 0; pair < kPairs; ++pair) pair_weights[pair] = 2 * pair < count ? weights[pair] : 0;
 #pragma unroll
-  for (int tap = 0; tap < 2 * kPairs; ++tap) offsets[tap] = min(tap, count - 1) * row_bytes;
+  for (int tap = 0; tap < kTaps; ++tap) offsets[tap] = min(tap, count - 1) * row_bytes;
   for (int at = threadIdx.x * kVector; at < bytes; at += kWarp * kVector) {
-    Vector<kVector> rows[2 * kPairs];
+    Vector<kVector> rows[kTaps];
 #pragma unroll
-    for (int tap = 0; tap < 2 * kPairs; ++tap) rows[tap].Load(source + offsets[tap] + at);
+    for (int tap = 0; tap < kTaps; ++tap) rows[tap].Load(source + offsets[tap] + at);
     unsigned sum[kVector];
     Clear(sum);
 #pragma unroll
     for (int pair = 0; pair < kPairs; ++pair)
-      AddPair(rows[2 * pair], rows[2 * pair + 1], pair_weights[pair], sum);
+      AddPair(rows[2 * pair], rows[min(2 * pair + 1, kTaps - 1)], pair_weights[pair], sum);
     Store(sums + at, sum);
   }
 }
 
-// Taps of a direction at most, in steps: 2 for enlarging, 3 and 6 for reducing to a half and a third, 0 for
-// any.
+// The most taps that an output has along an axis; 0 stands for more than kPreprocessTaps.
 __device__ int TapClass(float support) {
-  return support <= 1.0f ? 2 : support <= 1.5f ? 3 : support <= 3.0f ? 6 : 0;
+  const int taps = static_cast<int>(ceilf(2 * support));
+  return taps <= kPreprocessTaps ? taps : 0;
 }
 
 template <int kVector>
@@ -194,11 +198,15 @@ __device__ void SumRowsOf(const PreparedImage& image, int from, const Row& row, 
   const uint8_t* source = image.pixels + from + row.first * image.row_bytes;
   switch (TapClass(image.down.support)) {
     case 2:
-      return SumFewRows<kVector, 1>(source, image.row_bytes, row.count, weights, bytes, sums);
-    case 3:
       return SumFewRows<kVector, 2>(source, image.row_bytes, row.count, weights, bytes, sums);
-    case 6:
+    case 3:
       return SumFewRows<kVector, 3>(source, image.row_bytes, row.count, weights, bytes, sums);
+    case 4:
+      return SumFewRows<kVector, 4>(source, image.row_bytes, row.count, weights, bytes, sums);
+    case 5:
+      return SumFewRows<kVector, 5>(source, image.row_bytes, row.count, weights, bytes, sums);
+    case 6:
+      return SumFewRows<kVector, 6>(source, image.row_bytes, row.count, weights, bytes, sums);
     default:
       return SumRows<kVector>(source, image.row_bytes, row.count, weights, bytes, sums);
   }
@@ -334,6 +342,10 @@ __device__ void Preprocess(const PreparedImage* images, T* outputs, const Prepro
       return WritePiece<kChannels, T, kPlanar, 2>(piece, image.across, plan, out);
     case 3:
       return WritePiece<kChannels, T, kPlanar, 3>(piece, image.across, plan, out);
+    case 4:
+      return WritePiece<kChannels, T, kPlanar, 4>(piece, image.across, plan, out);
+    case 5:
+      return WritePiece<kChannels, T, kPlanar, 5>(piece, image.across, plan, out);
     case 6:
       return WritePiece<kChannels, T, kPlanar, 6>(piece, image.across, plan, out);
     default:

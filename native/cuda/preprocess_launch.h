@@ -10,7 +10,7 @@ namespace spillway {
 inline constexpr int kPreprocessWarps = 4, kPreprocessRows = 2;
 // Blocks that a multiprocessor should hold at once: the compiler keeps registers, and the host shared memory,
 // below that.
-inline constexpr int kPreprocessBlocks = 7, kPreprocessSharedBytes = 30 << 10;
+inline constexpr int kPreprocessBlocks = 8, kPreprocessSharedBytes = 30 << 10;
 // Bytes a lane loads at once where rows are aligned to it; else it loads single bytes.
 inline constexpr int kPreprocessVector = 8;
 // The most taps that a piece of code without loops serves; the sums of a row end in zeroes for as many

@@ -8,12 +8,12 @@ const RUNS = 9;
 const NORMALISATION = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 const VARIANTS = {
-  'same-size': { from: [224, 224], count: 512 },
-  'reduce-1.1': { from: [256, 256], count: 512 },
-  'reduce-2.3': { from: [512, 512], count: 256 },
-  'reduce-2.3-plain': { from: [512, 512], count: 256, antialias: false },
-  'reduce-2.3-float16-nhwc': { from: [512, 512], count: 256, type: 'float16', layout: 'nhwc' },
-  'enlarge-1.8': { from: [128, 128], count: 512 },
+  'same-size': { from: [224, 224], count: 1024 },
+  'reduce-1.1': { from: [256, 256], count: 1024 },
+  'reduce-2.3': { from: [512, 512], count: 512 },
+  'reduce-2.3-plain': { from: [512, 512], count: 512, antialias: false },
+  'reduce-2.3-float16-nhwc': { from: [512, 512], count: 512, type: 'float16', layout: 'nhwc' },
+  'enlarge-1.8': { from: [128, 128], count: 1024 },
 };
 
 export async function checkPreprocess() {
