@@ -1,11 +1,15 @@
-// Image bytes to a model's input in one pass over a batch: antialiased bilinear resize, normalisation and
+// Image bytes to a model's input in one pass over a batch: antialiased bilinear resize, normalisation,
 // layout.
 //
-// A warp makes one piece of one output row. It first weighs source rows together, whole columns of bytes at a
-// time: the loads are wide and coalesced whatever the channels, and nothing is unpacked twice. The sums, one
-// float per source byte, wait in shared memory of the warp's own, from which the second, horizontal pass
-// takes its taps. So device memory sees each source byte about once (neighbouring rows meet in the caches)
-// and each output once, and no barrier is wider than a warp.
+// A block works out the weights of its rows and columns once; then each warp makes a piece of two output
+// rows. It first weighs source rows together, whole columns of bytes at a time, by integer dot products: the
+// loads are wide and coalesced whatever the channels. The sums, one float per source byte, wait in shared
+// memory of the warp's own, from which the second, horizontal pass takes its taps. So device memory sees each
+// source byte about once (neighbouring rows meet in the caches) and each output once.
+//
+// On an H200, float32, it moves 50 to 70 % of the bytes a second of a copy within the device when it reduces
+// by 2.3 or less (scripts/gpu-check), and 35 % when it reduces by 5 or 18: the instructions of the two passes
+// and shared memory bound it, not device memory.
 #include <cuda_fp16.h>
 
 #include "preprocess_launch.h"
