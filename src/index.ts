@@ -22,6 +22,19 @@ export type {
   TensorType,
   ValueInfo,
 } from './contract/index.js';
+export {
+  type DeviceMemory,
+  type DevicePool,
+  type DevicePoolStats,
+  type GpuDevice,
+  type GpuReport,
+  type GpuState,
+  type GpuStates,
+  gpu,
+  type PreprocessImage,
+  type PreprocessOptions,
+  type PreprocessResult,
+} from './gpu/gpu.js';
 export type { ReserveOptions } from './memory/admission.js';
 export type { PressureLevel } from './memory/levels.js';
 export { MemoryManager } from './memory/manager.js';
