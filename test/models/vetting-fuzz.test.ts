@@ -78,7 +78,9 @@ describe('damaged models', () => {
     }
     expect(passed).toBeGreaterThan(100);
     expect(passed).toBeLessThan(7900);
-    expect(resourceUsage().maxRSS * 1024 - before).toBeLessThan(AT_MOST);
+    // A sanitizer keeps pages of its own beside each of ours.
+    if (!process.env.SPILLWAY_SANITIZER_LIBRARY)
+      expect(resourceUsage().maxRSS * 1024 - before).toBeLessThan(AT_MOST);
   });
 
   it('are rejected wherever they are cut', () => {
