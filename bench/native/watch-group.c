@@ -1,6 +1,6 @@
 // watch-group <usage file> <stat file> <name of inactive page cache in it> <limit file> <interval in µs> [<statm file>]
 // Reads a memory group until standard input ends. Every line: microseconds since the epoch, bytes charged, bytes
-// of them that are inactive page cache, limit, and resident bytes of the process (0 without a statm file).
+// of them that are page cache which the kernel can drop, limit, and resident bytes of the process (0 without a statm file).
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,17 @@ static uint64_t line_of(const char *text, const char *name) {
   return 0;
 }
 
+// Page cache that the kernel drops before it kills: the inactive one, and what is active but neither mapped nor
+// waiting to be written. Version 1 begins its names with "total_", and calls what is mapped the other way round.
+static uint64_t droppable_in(const char *text, const char *inactive) {
+  int first = strncmp(inactive, "total_", 6) == 0;
+  uint64_t active = line_of(text, first ? "total_active_file" : "active_file");
+  uint64_t kept = line_of(text, first ? "total_mapped_file" : "file_mapped") +
+                  line_of(text, first ? "total_dirty" : "file_dirty") +
+                  line_of(text, first ? "total_writeback" : "file_writeback");
+  return line_of(text, inactive) + (active > kept ? active - kept : 0);
+}
+
 static uint64_t now_us(void) {
   struct timespec at;
   clock_gettime(CLOCK_REALTIME, &at);
@@ -68,14 +79,14 @@ int main(int argc, char **argv) {
   for (;;) {
     uint64_t at = now_us();
     uint64_t charged = number_at(text_of(usage, text));
-    uint64_t inactive = line_of(text_of(stat, text), argv[3]);
+    uint64_t droppable = droppable_in(text_of(stat, text), argv[3]);
     uint64_t most = number_at(text_of(limit, text));
     uint64_t resident = 0;
     if (statm >= 0) {
       const char *second = strchr(text_of(statm, text), ' ');
       resident = second ? number_at(second + 1) * page : 0;
     }
-    printf("%lu %lu %lu %lu %lu\n", at, charged, inactive, most, resident);
+    printf("%lu %lu %lu %lu %lu\n", at, charged, droppable, most, resident);
     if (at - flushed > 100000) {
       fflush(stdout);
       flushed = at;

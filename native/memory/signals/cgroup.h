@@ -34,8 +34,8 @@ class Cgroups {
     bool unified;  // version 2
     bool topmost;  // nothing above it can be read, though something may be there
     KeptFile limit, high, usage, stat;
-    // What `stat` said when it was read last.
-    int64_t stat_read_ms = INT64_MIN / 2;
+    // What `stat` said when it was read last, and the usage then.
+    int64_t stat_read_ms = INT64_MIN / 2, stat_usage = 0;
     int64_t droppable = 0, limit_above = kNoLimit;
 
     bool TellsAbove() const { return topmost && !unified; }
