@@ -12,8 +12,8 @@ namespace spillway {
 namespace {
 
 // memory.stat is dear to read, the kernel sums it up each time. While this share of a limit and more is free,
-// nothing is reclaimed for it, and what could be dropped a moment ago still can: it is read again when the usage
-// has moved, by this share of the limit, and seldom.
+// nothing is reclaimed for it, and what could be dropped a moment ago still can: it is read again when the
+// usage has moved, by this share of the limit, and seldom.
 constexpr double kFarShare = 0.5;
 constexpr double kMovedShare = 0.001;
 constexpr int64_t kStatEveryMs = 1000;
@@ -105,7 +105,9 @@ int64_t Cgroups::OwnLimit(Group& group, ReadBuffer& buffer) {
 
 void Cgroups::ReadStat(Group& group, int64_t limit, int64_t usage, ReadBuffer& buffer) {
   const int64_t now = CoarseMilliseconds();
-  const auto share = [limit](int64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(limit); };
+  const auto share = [limit](int64_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(limit);
+  };
   const bool far = share(usage) < kFarShare && share(std::abs(usage - group.stat_usage)) < kMovedShare;
   if (far && now - group.stat_read_ms < kStatEveryMs) return;
   group.stat_read_ms = now;
