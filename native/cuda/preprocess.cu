@@ -10,6 +10,8 @@
 // On an H200, float32, it moves 50 to 70 % of the bytes a second of a copy within the device when it reduces
 // by 2.3 or less (scripts/gpu-check), and 35 % when it reduces by 5 or 18: the instructions of the two passes
 // and shared memory bound it, not device memory.
+//
+// One file, for the two passes share the warp's sums, the weights and the shape they were compiled for.
 #include <cuda_fp16.h>
 
 #include "preprocess_launch.h"

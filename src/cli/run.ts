@@ -146,9 +146,7 @@ async function follow(
       setTimeout(() => resolve({ state: 'stopped' }), STOP_MS).unref();
     };
   });
-  const forget = onGovernorEvent(({ kind, reason }) => {
-    if (kind === 'signal') view.note(reason);
-  });
+  const forget = onGovernorEvent(({ kind, reason }) => kind === 'signal' && view.note(reason));
   for (const signal of STOP_SIGNALS) process.once(signal, onStop);
   process.stdout.once('error', onStop); // the reader of a pipe went away
   try {
