@@ -5,7 +5,7 @@
 // fresh process that has decoded one thumbnail and given back what it did not need: the growth of the resident set,
 // pages of the library's code included, and in a memory cgroup of its own the growth of the charge, which is 3 to 5 MB
 // less. One thread per image, blocks of 4 MiB and more mapped (loadSharp sees to both); the image's own bytes not
-// counted. The estimates lie 3 to 63 % above the larger one of the two, 17 % in the median, and further above only
+// counted. The estimates lie 2 to 63 % above the larger one of the two, 17 % in the median, and further above only
 // where the peak is below 10 MB, or for grids of AVIF tiles without the addon. Two images decoded at once take at most
 // the sum of both.
 // test/extract/decoder-cost-measured.test.ts repeats a part of it, or all with SPILLWAY_DECODERS=all.
@@ -89,7 +89,9 @@ const PREDICTED_ROWS = 560;
 /** Bytes to reserve before an image of these traits is decoded to `target`. */
 export function decoderCost(traits: DecoderTraits, target: TargetSize = SQUARE): number {
   const base = BASE + (traits.cmyk ? CMYK_BASE : traits.profile ? PROFILE_BASE : 0);
-  return Math.ceil(MARGIN * (base + decoding(traits, target) + targetCost(target)));
+  return Math.ceil(
+    MARGIN * (base + decoding(traits, target) + targetCost(target)) + coefficientBytes(traits),
+  );
 }
 
 /** What a larger target takes beyond the square that the formulas were fitted to. */
@@ -123,17 +125,20 @@ function decoding(traits: DecoderTraits, target: TargetSize): number {
   }
 }
 
-/** Baseline is decoded in strips and already smaller; several scans need all coefficients, two bytes each. */
+/** A JPEG of several scans: all its coefficients, two bytes each, in whole blocks of 16 × 16; known without a margin. */
+function coefficientBytes({ format, width, height, progressive, codedSamples }: DecoderTraits): number {
+  if (format !== 'jpeg' || !progressive) return 0;
+  return Math.ceil(width / 16) * Math.ceil(height / 16) * 256 * 2 * codedSamples;
+}
+
+/** What a JPEG takes beside its coefficients: it is decoded in strips and already smaller. */
 function jpegCost(traits: DecoderTraits, target: TargetSize): number {
-  const { width, height, channels, progressive, codedSamples, lossless } = traits;
+  const { width, height, channels, lossless } = traits;
   const shrink = jpegShrink(reduction(traits, target));
-  // Whole blocks of 16 × 16.
-  const padded = Math.ceil(width / 16) * Math.ceil(height / 16) * 256;
-  const coefficients = progressive ? padded * 2 * codedSamples : 0;
   // Predictive coding is shrunk after it is decoded.
   const unshrunk = lossless && shrink > 1 ? width * channels * PREDICTED_ROWS : 0;
   const shrunk = { ...traits, width: Math.ceil(width / shrink), height: Math.ceil(height / shrink) };
-  return JPEG_BASE + coefficients + unshrunk + streamedRows(shrunk);
+  return JPEG_BASE + unshrunk + streamedRows(shrunk);
 }
 
 /** How far the JPEG decoder shrinks while it decodes; sharp steps back where the whole part is just that factor. */
