@@ -113,8 +113,8 @@ void FinalizeLease(napi_env env, void*, void* hint) {
 napi_value CopyLease(Call<1>& call) {
   size_t room = 0;
   for (;;) {
-    napi_value buffer;
-    void* data;
+    napi_value buffer = nullptr;
+    void* data = nullptr;
     if (napi_create_arraybuffer(call.env, room, &data, &buffer) != napi_ok) return nullptr;
     const int64_t bytes = call.table().Read(call.key.key(), static_cast<char*>(data), room, true);
     if (bytes == CacheTable::kMissing) return nullptr;
@@ -138,7 +138,7 @@ napi_value Lease(napi_env env, napi_callback_info info) {
   }
   LeaseSet& leases = Environment::Of(env).leases;
   CacheLease* lease = leases.Open(call.handle->table, pinned);
-  napi_value buffer;
+  napi_value buffer = nullptr;
   if (napi_create_external_arraybuffer(env, pinned.value, pinned.bytes, FinalizeLease, lease, &buffer) !=
       napi_ok) {
     leases.End(lease);
@@ -226,7 +226,7 @@ napi_value Keys(napi_env env, napi_callback_info info) {
   napi_value array = nullptr;
   napi_create_array_with_length(env, copies.size(), &array);
   for (uint32_t i = 0; i < copies.size(); ++i) {
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     if (napi_open_handle_scope(env, &scope) != napi_ok) return array;
     const Copy& copy = copies[i];
     if (napi_value key = MakeKey(env, copy.kind, copy.bytes.data(), copy.bytes.size()))
@@ -262,7 +262,7 @@ Napi::Value OpenCache(const Napi::CallbackInfo& info) {
       {"lease", Lease},   {"release", Release}, {"clear", Clear}, {"resize", Resize},
       {"shrink", Shrink}, {"stats", Stats},     {"keys", Keys},   {"advanceClock", AdvanceClock}};
   for (const auto& [name, callback] : functions) {
-    napi_value function;
+    napi_value function = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, handle.get(), &function);
     object[name] = Napi::Value(env, function);
   }

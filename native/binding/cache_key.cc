@@ -85,8 +85,8 @@ napi_value MakeKey(napi_env env, KeyKind kind, const char* data, size_t bytes) {
     std::memcpy(text.data(), data, bytes);
     napi_create_string_utf16(env, text.data(), text.size(), &key);
   } else {
-    void* copy;
-    napi_value buffer;
+    void* copy = nullptr;
+    napi_value buffer = nullptr;
     if (napi_create_arraybuffer(env, bytes, &copy, &buffer) != napi_ok) return nullptr;
     if (bytes > 0) std::memcpy(copy, data, bytes);
     napi_create_typedarray(env, napi_uint8_array, bytes, buffer, 0, &key);

@@ -22,7 +22,7 @@ Environment& Environment::Of(napi_env env) { return *Napi::Env(env).GetInstanceD
 
 Napi::Value Environment::Start(std::unique_ptr<Task> task) {
   Task* raw = task.get();
-  napi_value promise;
+  napi_value promise = nullptr;
   if (Adopt(std::move(task), &promise))
     RunOnThread([this, raw] {
       raw->Execute();
@@ -33,15 +33,17 @@ Napi::Value Environment::Start(std::unique_ptr<Task> task) {
 
 Napi::Value Environment::Await(std::unique_ptr<Task> task) {
   Task* raw = task.get();
-  napi_value promise;
+  napi_value promise = nullptr;
   if (Adopt(std::move(task), &promise)) raw->Execute();
   return {env_, promise};
 }
 
-// Takes the task into those in flight; false, and the promise rejected, once stopped.
+// Takes the task into those in flight. False once stopped, and then the promise is rejected; and without a
+// promise in a worker that is being terminated, where every call into the environment may fail from one to
+// the next.
 bool Environment::Adopt(std::unique_ptr<Task> task, napi_value* promise) {
-  napi_deferred deferred;
-  napi_create_promise(env_, &deferred, promise);
+  napi_deferred deferred = nullptr;
+  if (napi_create_promise(env_, &deferred, promise) != napi_ok) return false;
   Task* raw = task.get();
   bool refused;
   {
@@ -91,7 +93,7 @@ void Environment::SettleFinished() {
   for (Task* task : finished) {
     auto node = pending_.extract(task);
     Pending& done = node.mapped();
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     if (napi_open_handle_scope(env_, &scope) != napi_ok) continue;
     napi_value value = done.task->Settle(env_);
     if (!done.task->status.ok())
@@ -126,7 +128,7 @@ void Environment::OnCleanup(void* data) {
 }
 
 napi_value Environment::MakeError(const Status& status) {
-  napi_value code, message, error = nullptr;
+  napi_value code = nullptr, message = nullptr, error = nullptr;
   napi_create_string_utf8(env_, status.code.data(), status.code.size(), &code);
   napi_create_string_utf8(env_, status.message.data(), status.message.size(), &message);
   napi_value arguments[] = {code, message};

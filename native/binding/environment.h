@@ -63,7 +63,7 @@ class Environment {
  private:
   struct Pending {
     std::unique_ptr<Task> task;
-    napi_deferred deferred;
+    napi_deferred deferred = nullptr;
   };
 
   explicit Environment(Napi::Env env) : env_(env) {}

@@ -28,7 +28,7 @@ class LoadTask : public Task {
 
   napi_value Settle(napi_env env) override {
     if (!status.ok()) return nullptr;
-    napi_value handle;
+    napi_value handle = nullptr;
     void* wrapped = nullptr;
     if (napi_new_instance(env, environment_.session_class.Value(), 0, nullptr, &handle) != napi_ok ||
         napi_unwrap(env, handle, &wrapped) != napi_ok)

@@ -25,7 +25,7 @@ void Lender::Lease::Return() {
 }
 
 napi_value Lender::Lend(napi_env env, Block block, size_t bytes) {
-  napi_value buffer;
+  napi_value buffer = nullptr;
   char* data = block.data();
   auto lease = std::make_shared<Lease>();
   lease->block = std::move(block);

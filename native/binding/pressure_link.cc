@@ -36,7 +36,7 @@ napi_value MakeEvent(napi_env env, const PressureEvent& event) {
 
 // What a listener throws is an uncaught exception, as from a timer.
 void Call(napi_env env, napi_value listener, napi_value event) {
-  napi_value receiver, exception;
+  napi_value receiver = nullptr, exception = nullptr;
   napi_get_undefined(env, &receiver);
   if (napi_call_function(env, receiver, listener, 1, &event, nullptr) == napi_pending_exception &&
       napi_get_and_clear_last_exception(env, &exception) == napi_ok)
@@ -101,7 +101,7 @@ void PressureLink::Deliver() {
     waiting_.pop_front();
     lock.unlock();
     napi_env env = listener_.Env();
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     if (napi_open_handle_scope(env, &scope) != napi_ok) return;
     Call(env, listener_.Value(), MakeEvent(env, event));
     napi_close_handle_scope(env, scope);

@@ -184,7 +184,7 @@ class GroupReaderHandle : public ReaderHandle<GroupReaderHandle, GroupReader, Fi
     napi_value array = nullptr;
     bool complete = napi_create_array_with_length(env, errors.size(), &array) == napi_ok;
     for (uint32_t i = 0; i < errors.size() && complete; ++i) {
-      napi_handle_scope scope;
+      napi_handle_scope scope = nullptr;
       if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
       RawObject row(env);
       row.Set("index", static_cast<double>(errors[i].index));

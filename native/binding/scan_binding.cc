@@ -67,7 +67,7 @@ class BatchObject {
  public:
   BatchObject(napi_env env, ScanBatch&& batch) : env_(env) {
     if (napi_create_object(env, &object_) != napi_ok) return;
-    napi_value value;
+    napi_value value = nullptr;
     napi_create_uint32(env, static_cast<uint32_t>(batch.count()), &value);
     Set("count", value);
     napi_get_boolean(env, batch.utf8, &value);
@@ -93,7 +93,7 @@ class BatchObject {
     if (!complete_ || paths.empty()) return SetColumn("paths", napi_uint8_array, paths);
     auto* owned = new std::string(std::move(paths));
     const auto free = [](napi_env, void*, void* string) { delete static_cast<std::string*>(string); };
-    napi_value buffer, array;
+    napi_value buffer = nullptr, array = nullptr;
     if (napi_create_external_arraybuffer(env_, owned->data(), owned->size(), free, owned, &buffer) !=
         napi_ok) {
       SetColumn("paths", napi_uint8_array, *owned);  // Electron refuses external buffers
@@ -108,7 +108,7 @@ class BatchObject {
   void SetColumn(const char* name, napi_typedarray_type type, const Column& column) {
     const size_t bytes = column.size() * sizeof(column[0]);
     void* data = nullptr;
-    napi_value buffer, array;
+    napi_value buffer = nullptr, array = nullptr;
     complete_ = complete_ && napi_create_arraybuffer(env_, bytes, &data, &buffer) == napi_ok;
     if (!complete_) return;
     if (bytes > 0) std::memcpy(data, column.data(), bytes);
@@ -117,11 +117,11 @@ class BatchObject {
   }
 
   void SetErrors(const std::vector<ScanBatch::Error>& errors) {
-    napi_value array;
+    napi_value array = nullptr;
     if (!complete_ || napi_create_array_with_length(env_, errors.size(), &array) != napi_ok) return;
     for (uint32_t i = 0; i < errors.size() && complete_; ++i) {
-      napi_handle_scope scope;
-      napi_value row, index, code, message;
+      napi_handle_scope scope = nullptr;
+      napi_value row = nullptr, index = nullptr, code = nullptr, message = nullptr;
       const Status& status = errors[i].status;
       complete_ = napi_open_handle_scope(env_, &scope) == napi_ok;
       if (!complete_) return;

@@ -72,7 +72,7 @@ void ReadElements(const Napi::CallbackInfo& info, const Napi::Value& data, const
   RequireShape(info, data.IsTypedArray(), "a typed array as the elements of a tensor");
   napi_typedarray_type type;
   size_t length = 0, offset = 0;
-  napi_value buffer;
+  napi_value buffer = nullptr;
   napi_get_typedarray_info(info.Env(), data, &type, &length, &input->data, &buffer, &offset);
   // A detached array has no length, so it only passes as an empty tensor.
   RequireShape(info, type == kind.array && length == elements,
@@ -82,11 +82,11 @@ void ReadElements(const Napi::CallbackInfo& info, const Napi::Value& data, const
 }
 
 napi_value MakeStrings(napi_env env, const OutputTensor& output) {
-  napi_value array;
+  napi_value array = nullptr;
   if (napi_create_array_with_length(env, output.elements, &array) != napi_ok) return nullptr;
   for (size_t i = 0; i < output.elements; ++i) {
     size_t end = i + 1 < output.elements ? output.offsets[i + 1] : output.text.size();
-    napi_value text;
+    napi_value text = nullptr;
     napi_create_string_utf8(env, output.text.data() + output.offsets[i], end - output.offsets[i], &text);
     napi_set_element(env, array, i, text);
   }
@@ -94,7 +94,7 @@ napi_value MakeStrings(napi_env env, const OutputTensor& output) {
 }
 
 napi_value MakeElements(napi_env env, const ElementKind& kind, const OutputTensor& output) {
-  napi_value buffer, array;
+  napi_value buffer = nullptr, array = nullptr;
   void* copy = nullptr;
   size_t bytes = output.elements * kind.bytes;
   if (napi_create_arraybuffer(env, bytes, &copy, &buffer) != napi_ok) return nullptr;
@@ -105,13 +105,13 @@ napi_value MakeElements(napi_env env, const ElementKind& kind, const OutputTenso
 
 napi_value MakeOutput(napi_env env, const OutputTensor& output) {
   const ElementKind& kind = *KindOf(output.type);
-  napi_value tensor, type, dims;
+  napi_value tensor = nullptr, type = nullptr, dims = nullptr;
   napi_value data = output.type == ort::kString ? MakeStrings(env, output) : MakeElements(env, kind, output);
   if (!data || napi_create_object(env, &tensor) != napi_ok) return nullptr;
   napi_create_string_utf8(env, kind.name, NAPI_AUTO_LENGTH, &type);
   napi_create_array_with_length(env, output.dims.size(), &dims);
   for (size_t i = 0; i < output.dims.size(); ++i) {
-    napi_value size;
+    napi_value size = nullptr;
     napi_create_int64(env, output.dims[i], &size);
     napi_set_element(env, dims, i, size);
   }
@@ -153,7 +153,7 @@ std::vector<InputTensor> ReadInputs(const Napi::CallbackInfo& info, const Napi::
 }
 
 napi_value MakeOutputs(napi_env env, const std::vector<OutputTensor>& outputs) {
-  napi_value array;
+  napi_value array = nullptr;
   if (napi_create_array_with_length(env, outputs.size(), &array) != napi_ok) return nullptr;
   for (size_t i = 0; i < outputs.size(); ++i) {
     napi_value tensor = MakeOutput(env, outputs[i]);
