@@ -11,13 +11,15 @@ import { LIMITS_MB, linkedFolder, runNaive, runOurs, whyNoJob } from '../harness
  */
 
 const MB = 1e6;
+/** Of the limit: what needs more of it is delivered by one run and refused by the next. */
+const EDGE = 0.95;
 /** A setting that was survived once may not be survived each time. */
 const MOST_ATTEMPTS = 10;
 
 /** @typedef {{ root: string, limit: number, photos: number, tuned: Tuned }} Speed */
 /** @typedef {{ who: 'naive', batch: number, concurrency: number } | { who: 'ours', workers: number }} Tuned */
 
-/** Ours beside the best that a person finds by trying, over kinds of which ours delivers every photo. @param {number} limitMB */
+/** Ours beside the best that a person finds by trying, over kinds of which ours delivers every photo in a little less. @param {number} limitMB */
 const throughput = (limitMB) => ({
   measures: [
     {
@@ -32,7 +34,7 @@ const throughput = (limitMB) => ({
   data: async (/** @type {Context} */ { quick, cores }) => {
     const all = await largePhotosOf(quick ? 30 : 90);
     const limit = limitMB * MB;
-    const { results } = await runOurs({ root: all, limit });
+    const { results } = await runOurs({ root: all, limit: EDGE * limit });
     const refused = new Set(results.filter(({ error }) => error).map((result) => kindOf(result.path)));
     const root = linkedFolder(all, `throughput-${limitMB}`, (file) => !refused.has(kindOf(file)));
     const photos = readdirSync(root).length;

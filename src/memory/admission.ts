@@ -31,14 +31,18 @@ interface Waiter extends Waiting {
   readonly exact: boolean;
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (reason: unknown) => void;
-  /** Times that memory was given back for it. */
-  reliefs: number;
+  /** Times on end that memory was given back for it and no more of it became free. */
+  fruitless: number;
+  /** The most that was free for it, bytes. */
+  room: number;
 }
 
 /** Native memory changes without telling JavaScript: while someone waits it is measured this often. */
 const RECHECK_MS = 20;
 /** What a collection frees is freed by other threads, soon after: one trim comes too early for some of it. */
-const RELIEFS = 4;
+const FRUITLESS = 4;
+/** Bytes by which the room must have grown to count: less is noise. */
+const GAIN = 2 ** 18;
 /** Of the budget: dead buffers worth a collection, which takes some milliseconds where budgets are small. */
 const DEAD_SHARE = 0.04;
 /** A full collection stops this thread, so on a high level it does not come more often than this. */
@@ -98,7 +102,8 @@ export class Admission {
         since: performance.now(),
         resolve: settling(resolve),
         reject: settling(reject),
-        reliefs: 0,
+        fruitless: 0,
+        room: Number.NEGATIVE_INFINITY,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(waiter);
@@ -195,7 +200,7 @@ export class Admission {
     setImmediate(collectGarbage);
   }
 
-  /** Serves who waits; one that cannot be served even by an idle job is refused. */
+  /** Serves who waits; one that an idle job cannot serve, and for which no more can be freed, is refused. */
   #serve(): void {
     clearTimeout(this.#timer);
     while (this.#queue.length > 0 && this.#heldBack === 0 && !this.#closed) {
@@ -204,8 +209,8 @@ export class Admission {
       const [first] = candidates;
       if (!first) return;
       if (candidates.some((waiter) => this.#give(waiter))) continue;
-      if (this.#live > 0 || first.reliefs < RELIEFS) {
-        if (first.reliefs === 0 || this.#live === 0) this.#relieve(first);
+      if (this.#live > 0 || first.fruitless < FRUITLESS) {
+        if (first.room === Number.NEGATIVE_INFINITY || this.#live === 0) this.#relieve(first);
         this.#timer = setTimeout(() => this.#serve(), RECHECK_MS);
         return;
       }
@@ -224,7 +229,10 @@ export class Admission {
 
   #relieve(waiter: Waiter): void {
     this.#relief.begin(() => {
-      waiter.reliefs++;
+      this.#governor.measure();
+      const room = this.#of.room();
+      waiter.fruitless = room > waiter.room + GAIN ? 0 : waiter.fruitless + 1;
+      waiter.room = Math.max(waiter.room, room);
       this.#serve();
     });
   }
