@@ -64,10 +64,9 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   auto model = info[0].As<Napi::Uint8Array>();
   RequireShape(info, model.TypedArrayType() == napi_uint8_array, "the bytes of a graph");
   auto options = info[1].As<Napi::Object>();
-  Napi::Value folder = options["folder"], device = options["device"], threads = options["threads"];
-  RequireShape(info, folder.IsString() && device.IsString() && threads.IsNumber(), "a plan of final values");
-  LoadPlan plan{folder.As<Napi::String>(), device.As<Napi::String>(),
-                threads.As<Napi::Number>().Int32Value()};
+  Napi::Value device = options["device"], threads = options["threads"];
+  RequireShape(info, device.IsString() && threads.IsNumber(), "a plan of final values");
+  LoadPlan plan{device.As<Napi::String>(), threads.As<Napi::Number>().Int32Value()};
   RequireShape(info, plan.threads >= 1, "at least one thread");
   RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
                "'cpu', 'cuda' or 'webgpu' as the device");

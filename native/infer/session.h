@@ -13,7 +13,6 @@
 namespace spillway {
 
 struct LoadPlan {
-  std::string folder;  // external data is looked for here and nowhere else
   std::string device;  // "cpu", "cuda" or "webgpu"
   int threads;
 };

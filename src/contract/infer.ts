@@ -44,10 +44,8 @@ export interface ValueInfo {
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
-/** How a graph is loaded: final values. */
+/** How a graph, complete in itself, is loaded: final values. */
 export interface LoadPlan {
-  /** The folder of the model's file; external data is looked for there and nowhere else. */
-  readonly folder: string;
   readonly device: Device;
   /** Threads of the session's own pool, the caller's included. */
   readonly threads: number;

@@ -6,9 +6,6 @@ import type { EngineChoice } from './engine/engine.js';
 import type { LoadedModel } from './model.js';
 import type { ModelBytes } from './model-source.js';
 
-/** A vetted graph is complete: ONNX Runtime refuses to look for data below what is no folder. */
-const NO_FOLDER = '/dev/null';
-
 /** Tries each device for real, best first; the reasons of those that failed go into the result. */
 export async function loadOnFirst(
   candidates: readonly Device[],
@@ -19,7 +16,7 @@ export async function loadOnFirst(
 ): Promise<LoadedModel> {
   for (const [index, device] of candidates.entries()) {
     try {
-      const session = await choice.engine.load(bytes, { folder: NO_FOLDER, device, threads });
+      const session = await choice.engine.load(bytes, { device, threads });
       return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
     } catch (error) {
       if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;

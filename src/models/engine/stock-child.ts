@@ -10,6 +10,9 @@ import type { Failure, Feed, Greeting, LoadedGraph, Reply, Request } from './pro
 
 type Stock = typeof import('onnxruntime-node');
 
+/** Vetted graphs are complete: ONNX Runtime refuses to look for data below what is no folder. */
+const NO_FOLDER = '/dev/null';
+
 const sessions = new Map<number, InferenceSession>();
 let lastSession = 0;
 
@@ -89,7 +92,7 @@ async function create(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<
       logSeverityLevel: 4,
       extra: {
         session: {
-          model_external_initializers_file_folder_path: plan.folder,
+          model_external_initializers_file_folder_path: NO_FOLDER,
           intra_op: { allow_spinning: '0' },
         },
       },
