@@ -50,6 +50,7 @@ export type { Recommendation } from './memory/recommend.js';
 export { Reservation } from './memory/reservation.js';
 export type { MemorySnapshot } from './memory/snapshot.js';
 export { detectDevice } from './models/detect.js';
+export type { LoadOptions } from './models/load-options.js';
 export type { Model } from './models/model.js';
 export { ModelCache } from './models/model-cache.js';
 export { type NativeReport, nativeReport } from './native/load.js';

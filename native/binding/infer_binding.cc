@@ -57,19 +57,38 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return result;
 }
 
+LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
+  Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"],
+              dimensions = options["freeDimensions"];
+  RequireShape(info, device.IsString() && threads.IsNumber() && profile.IsString() && dimensions.IsArray(),
+               "a plan of final values");
+  LoadPlan plan;
+  plan.device = device.As<Napi::String>();
+  plan.threads = threads.As<Napi::Number>().Int32Value();
+  plan.profile = profile.As<Napi::String>();
+  auto list = dimensions.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    Napi::Value item = list[i];
+    RequireShape(info, item.IsObject(), "free dimensions of the form { name, size }");
+    Napi::Value name = item.As<Napi::Object>()["name"], size = item.As<Napi::Object>()["size"];
+    RequireShape(info, name.IsString() && size.IsNumber() && size.As<Napi::Number>().Int64Value() >= 1,
+                 "free dimensions of the form { name, size }");
+    plan.free_dimensions.emplace_back(name.As<Napi::String>().Utf8Value(),
+                                      size.As<Napi::Number>().Int64Value());
+  }
+  RequireShape(info, plan.threads >= 1, "at least one thread");
+  RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
+               "'cpu', 'cuda' or 'webgpu' as the device");
+  return plan;
+}
+
 Napi::Value Load(const Napi::CallbackInfo& info) {
   RequireShape(info, InferLibrary::Global().is_open(), "open() before load()");
   RequireShape(info, info.Length() == 2 && info[0].IsTypedArray() && info[1].IsObject(),
                "a graph and a plan");
   auto model = info[0].As<Napi::Uint8Array>();
   RequireShape(info, model.TypedArrayType() == napi_uint8_array, "the bytes of a graph");
-  auto options = info[1].As<Napi::Object>();
-  Napi::Value device = options["device"], threads = options["threads"];
-  RequireShape(info, device.IsString() && threads.IsNumber(), "a plan of final values");
-  LoadPlan plan{device.As<Napi::String>(), threads.As<Napi::Number>().Int32Value()};
-  RequireShape(info, plan.threads >= 1, "at least one thread");
-  RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
-               "'cpu', 'cuda' or 'webgpu' as the device");
+  LoadPlan plan = ReadPlan(info, info[1].As<Napi::Object>());
   Environment& environment = Environment::Of(info.Env());
   return environment.Start(std::make_unique<LoadTask>(environment, model, std::move(plan)));
 }

@@ -61,12 +61,29 @@ class RunTask : public Task {
   std::atomic<bool> cancelled_{false};
 };
 
+class EndProfileTask : public Task {
+ public:
+  explicit EndProfileTask(std::shared_ptr<InferSession> session) : session_(std::move(session)) {}
+
+  void Execute() override { status = session_->EndProfile(&path_); }
+
+  napi_value Settle(napi_env env) override {
+    napi_value path = nullptr;
+    return napi_create_string_utf8(env, path_.data(), path_.size(), &path) == napi_ok ? path : nullptr;
+  }
+
+ private:
+  const std::shared_ptr<InferSession> session_;
+  std::string path_;
+};
+
 Napi::Function SessionHandle::Define(Napi::Env env) {
   return DefineClass(
       env, "InferSession",
       {InstanceAccessor<&SessionHandle::Inputs>("inputs"),
        InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
        InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::Cancel>("cancel"),
+       InstanceMethod<&SessionHandle::EndProfile>("endProfile"),
        InstanceMethod<&SessionHandle::Release>("release")});
 }
 
@@ -125,6 +142,11 @@ Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
 void SessionHandle::Cancel(const Napi::CallbackInfo& info) {
   auto run = runs_.find(Int64Argument(info, 0, "the number of a run"));
   if (run != runs_.end()) run->second->Cancel();
+}
+
+Napi::Value SessionHandle::EndProfile(const Napi::CallbackInfo& info) {
+  Require(info);
+  return Environment::Of(info.Env()).Start(std::make_unique<EndProfileTask>(session_));
 }
 
 void SessionHandle::Release(const Napi::CallbackInfo&) { session_.reset(); }

@@ -30,6 +30,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   Napi::Value Bytes(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
   void Cancel(const Napi::CallbackInfo& info);
+  Napi::Value EndProfile(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
   InferSession& Require(const Napi::CallbackInfo& info);
 

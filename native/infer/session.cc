@@ -1,5 +1,7 @@
 #include "infer/session.h"
 
+#include <unistd.h>
+
 #include <system_error>
 #include <thread>
 
@@ -151,6 +153,10 @@ Status InferSession::Configure(const LoadPlan& plan, ort::SessionOptions* option
   RETURN_IF_FAILED(CheckOrt(ort::SetSessionLogSeverityLevel(options, ort::kFatal)));
   RETURN_IF_FAILED(CheckOrt(ort::SetIntraOpNumThreads(options, plan.threads)));
   RETURN_IF_FAILED(CheckOrt(ort::SetInterOpNumThreads(options, 1)));
+  for (const auto& [name, size] : plan.free_dimensions)
+    RETURN_IF_FAILED(CheckOrt(ort::AddFreeDimensionOverrideByName(options, name.c_str(), size)));
+  profiled_ = !plan.profile.empty();
+  if (profiled_) RETURN_IF_FAILED(CheckOrt(ort::EnableProfiling(options, plan.profile.c_str())));
   // No arena, no planned block per shape: what a run took is given back when the run ends.
   RETURN_IF_FAILED(CheckOrt(ort::DisableCpuMemArena(options)));
   RETURN_IF_FAILED(CheckOrt(ort::DisableMemPattern(options)));
@@ -205,6 +211,7 @@ Status InferSession::Describe() {
 Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std::string>& output_names,
                          ort::RunOptions* options, const std::atomic<bool>& cancelled,
                          std::vector<OutputTensor>* outputs) {
+  std::shared_lock profiling(profiling_);
   AllocationScope scope(InferAccount(), memory_, &cancelled);
   std::vector<ort::OwnedValue> values(inputs.size());
   std::vector<const ort::Value*> feeds;
@@ -235,6 +242,22 @@ Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std
   }
   for (size_t i = 0; i < outputs->size(); ++i) RETURN_IF_FAILED(ReadOutput(output_names[i], &(*outputs)[i]));
   return Status::Ok();
+}
+
+Status InferSession::EndProfile(std::string* path) {
+  std::unique_lock alone(profiling_);
+  if (!profiled_)
+    return Status::Error("ERR_INVALID_ARGUMENT", "expected a session with a profile that has not been ended");
+  profiled_ = false;
+  ort::Allocator* allocator = nullptr;
+  char* name = nullptr;
+  RETURN_IF_FAILED(CheckOrt(ort::GetAllocatorWithDefaultOptions(&allocator)));
+  RETURN_IF_FAILED(CheckOrt(ort::SessionEndProfiling(session_.get(), allocator, &name)));
+  *path = name;
+  RETURN_IF_FAILED(CheckOrt(ort::AllocatorFree(allocator, name)));
+  // ONNX Runtime names a file that it could not open as well.
+  if (::access(path->c_str(), R_OK) == 0) return Status::Ok();
+  return Status::Error("ERR_ENGINE", "the profile could not be written to " + *path);
 }
 
 }  // namespace spillway

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <memory>
+#include <shared_mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/status.h"
@@ -15,6 +17,8 @@ namespace spillway {
 struct LoadPlan {
   std::string device;  // "cpu", "cuda" or "webgpu"
   int threads;
+  std::vector<std::pair<std::string, int64_t>> free_dimensions;
+  std::string profile;  // how the path of the profile begins; empty for none
 };
 
 // An input or output of the graph. A free dimension is -1, with its name (or "") in `symbols`.
@@ -62,6 +66,9 @@ class InferSession {
              ort::RunOptions* options, const std::atomic<bool>& cancelled,
              std::vector<OutputTensor>* outputs);
 
+  // Once no run is in flight, ends the profile and returns the path of its file. Once only.
+  Status EndProfile(std::string* path);
+
  private:
   InferSession() = default;
   Status Configure(const LoadPlan& plan, ort::SessionOptions* options);
@@ -70,6 +77,9 @@ class InferSession {
   // Before the session, which refers to it from its threads and blocks until it is released.
   std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
   ort::OwnedSession session_;
+  // Held by runs, and alone by the end of a profile: ONNX Runtime reads and clears its flag without a lock.
+  std::shared_mutex profiling_;
+  bool profiled_ = false;
   std::vector<ValueInfo> inputs_, outputs_;
 };
 

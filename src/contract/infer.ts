@@ -49,6 +49,10 @@ export interface LoadPlan {
   readonly device: Device;
   /** Threads of the session's own pool, the caller's included. */
   readonly threads: number;
+  /** Sizes for free dimensions of the graph; all names occur in it. */
+  readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
+  /** How the path of the session's profile begins; `''` for none. */
+  readonly profile: string;
 }
 
 /** A loaded graph. Runs may overlap; each happens on a thread of its own. */
@@ -68,6 +72,11 @@ export interface InferSession {
   ): Promise<Tensor[]>;
   /** Asks a run to stop; it acts between two nodes of the graph and rejects with `ERR_ABORTED`. */
   cancel(runId: number): void;
+  /**
+   * Ends the profile that the session was loaded with, once the runs in flight have ended, and resolves with the path
+   * of its file. Once only; `ERR_INVALID_ARGUMENT` without a profile, `ERR_ENGINE` where it could not be written.
+   */
+  endProfile(): Promise<string>;
   /** Frees the session once its last run has ended. Harmless when repeated. */
   release(): void;
 }

@@ -1,8 +1,12 @@
 // Loads a vetted graph on the best device that takes it.
+import { randomUUID } from 'node:crypto';
+import { access, constants } from 'node:fs/promises';
+import path from 'node:path';
 import type { Device } from '../contract/index.js';
-import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
+import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
 import type { RejectedDevice } from './detect.js';
 import type { EngineChoice } from './engine/engine.js';
+import type { LoadSettings } from './load-options.js';
 import type { LoadedModel } from './model.js';
 import type { ModelBytes } from './model-source.js';
 
@@ -11,12 +15,16 @@ export async function loadOnFirst(
   candidates: readonly Device[],
   rejected: RejectedDevice[],
   choice: EngineChoice,
-  { bytes, sha256 }: ModelBytes,
-  threads: number,
+  model: ModelBytes,
+  settings: LoadSettings,
 ): Promise<LoadedModel> {
+  const { bytes, sha256 } = model;
+  checkDimensions(model, settings);
+  const { threads, freeDimensions, profileFolder } = settings;
+  const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   for (const [index, device] of candidates.entries()) {
     try {
-      const session = await choice.engine.load(bytes, { device, threads });
+      const session = await choice.engine.load(bytes, { device, threads, freeDimensions, profile });
       return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
     } catch (error) {
       if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;
@@ -24,4 +32,24 @@ export async function loadOnFirst(
     }
   }
   throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
+}
+
+/** ONNX Runtime ignores a size for a dimension that the graph does not have. */
+function checkDimensions(model: ModelBytes, settings: LoadSettings): void {
+  const known = model.freeDimensions;
+  for (const { name } of settings.freeDimensions)
+    if (!known.has(name))
+      throw invalidArgument(
+        'freeDimensions',
+        known.size > 0
+          ? `dimensions named ${[...known].map((free) => `'${free}'`).join(', ')}`
+          : 'nothing, for the graph has no free dimensions,',
+        name,
+      );
+}
+
+/** How a name that nobody else has begins, in a folder that can be written to. */
+async function profilePath(folder: string): Promise<string> {
+  await access(folder, constants.W_OK | constants.X_OK);
+  return path.join(path.resolve(folder), `profile-${randomUUID()}`);
 }

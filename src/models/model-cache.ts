@@ -1,7 +1,6 @@
 // Loads each graph once, shares it, and counts who holds it.
 import * as v from 'valibot';
 import type { Device } from '../contract/index.js';
-import { native } from '../native/load.js';
 import { SpillwayError } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
 import { deviceCandidates } from './detect.js';
@@ -9,6 +8,7 @@ import { openEngine } from './engine/choose-engine.js';
 import type { EngineChoice } from './engine/engine.js';
 import { areUnchanged, type FileStamp } from './file-stamp.js';
 import { loadOnFirst } from './load-on-first.js';
+import { type LoadOptions, type LoadSettings, loadOptionEntries, loadSettings } from './load-options.js';
 import { type LoadedModel, Model } from './model.js';
 import { fromBytes, fromFile, type ModelBytes } from './model-source.js';
 
@@ -16,8 +16,8 @@ const optionsSchema = v.optional(
   v.strictObject({
     /** Where graphs run; `'auto'` tries cuda, webgpu and cpu, in this order. */
     device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu']), 'auto'),
-    /** Threads of each session, the caller's included; the cores this process may use unless told. */
-    threads: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    /** For all graphs that are acquired without options of their own. */
+    ...loadOptionEntries,
     /** What runs graphs; `'auto'` is the addon, else onnxruntime-node in a child process. */
     engine: v.optional(v.picklist(['auto', 'native', 'stock']), 'auto'),
     /** Domains whose operators graphs may use, beside those that ONNX Runtime implements for inference. */
@@ -90,17 +90,20 @@ export class ModelCache {
    * Loads a graph, or shares the one that is loaded. Dispose of the result when done.
    *
    * A graph is vetted first: it must be sound, use operators of known domains only, and keep its data in other files
-   * below its own folder. Bytes must not change until the promise settles.
+   * below its own folder. Bytes must not change until the promise settles. The same graph with other options is another
+   * session of it.
    *
    * Rejects with `ERR_MODEL_REJECTED` where it is not, or is no graph this ONNX Runtime can load,
    * `ERR_BUDGET_EXCEEDED` and `ERR_OUT_OF_MEMORY` where the budget has no room for it, ever or now, `ERR_TOO_LARGE`
    * beyond the 2 GiB of protobuf, `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it,
    * `ERR_FILE_CHANGED` where it changes while it is read, `ERR_MISSING_DEPENDENCY` without onnxruntime-node,
-   * `ERR_CLOSED` after close; and with the system's own code where the file cannot be read.
+   * `ERR_NATIVE_UNAVAILABLE` for options that only the native engine has, `ERR_INVALID_ARGUMENT` for options that do not
+   * fit the graph, `ERR_CLOSED` after close; and with the system's own code where the file cannot be read.
    */
-  async acquire(source: ModelSource): Promise<Model> {
+  async acquire(source: ModelSource, options?: LoadOptions): Promise<Model> {
     this.#assertOpen();
-    const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source) : undefined;
+    const settings = loadSettings(this.#options, options);
+    const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source, settings) : undefined;
     const known = loadedKey === undefined ? undefined : this.#live(loadedKey);
     if (known) return this.#hold(known);
     const model =
@@ -109,7 +112,7 @@ export class ModelCache {
         : await fromBytes(source, this.#options.operatorDomains);
     if (this.#closed) model[Symbol.dispose]();
     this.#assertOpen();
-    const entry = this.#live(model.key) ?? this.#start(model);
+    const entry = this.#live(keyOf(model.key, settings)) ?? this.#start(model, settings);
     if (entry.source !== model) model[Symbol.dispose](); // another load of the same content serves
     return this.#hold(entry);
   }
@@ -189,22 +192,24 @@ export class ModelCache {
     return undefined;
   }
 
-  #start(model: ModelBytes): Entry {
-    const entry: Entry = { references: 0, source: model, loading: this.#load(model), loaded: undefined };
-    this.#entries.set(model.key, entry);
+  #start(model: ModelBytes, settings: LoadSettings): Entry {
+    const loading = this.#load(model, settings);
+    const entry: Entry = { references: 0, source: model, loading, loaded: undefined };
+    const key = keyOf(model.key, settings);
+    this.#entries.set(key, entry);
     entry.loading.then(
       (loaded) => {
         entry.loaded = loaded;
         entry.source = undefined;
       },
       () => {
-        if (this.#entries.get(model.key) === entry) this.#entries.delete(model.key);
+        if (this.#entries.get(key) === entry) this.#entries.delete(key);
       },
     );
     return entry;
   }
 
-  async #load(source: ModelBytes): Promise<LoadedModel> {
+  async #load(source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
     using model = source; // the session has its own copy once it is loaded
     this.#engine ??= openEngine(this.#options.engine);
     const choice = await this.#engine.catch((error: unknown) => {
@@ -214,8 +219,7 @@ export class ModelCache {
     this.#choice = choice;
     this.#loads++;
     const { candidates, rejected } = deviceCandidates(this.#options.device);
-    const threads = this.#options.threads ?? native().cores();
-    return await loadOnFirst(candidates, [...rejected], choice, model, threads); // until then the bytes are in use
+    return await loadOnFirst(candidates, [...rejected], choice, model, settings); // until then the bytes are in use
   }
 
   async #read(file: string): Promise<ModelBytes> {
@@ -231,13 +235,20 @@ export class ModelCache {
   }
 
   /** The key of a file read before, if all that was read is still the same by its stamps and still loaded. */
-  async #keyIfUnchanged(file: string): Promise<string | undefined> {
+  async #keyIfUnchanged(file: string, settings: LoadSettings): Promise<string | undefined> {
     const known = this.#known.get(file);
-    if (!known || !this.#entries.has(known.key)) return undefined;
-    return (await areUnchanged(known.stamps)) ? known.key : undefined;
+    if (!known) return undefined;
+    const key = keyOf(known.key, settings);
+    if (!this.#entries.has(key)) return undefined;
+    return (await areUnchanged(known.stamps)) ? key : undefined;
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'the model cache has been closed');
   }
+}
+
+/** Names a session: by the content of its graph, and by how it was loaded. */
+function keyOf(content: string, { variant }: LoadSettings): string {
+  return `${content} ${variant}`;
 }

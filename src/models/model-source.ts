@@ -20,6 +20,8 @@ export interface ModelBytes extends Disposable {
   readonly sha256: string;
   /** Names the content: of the graph, and of its data in other files. */
   readonly key: string;
+  /** Names of the free dimensions of its inputs. */
+  readonly freeDimensions: ReadonlySet<string>;
   /** Files that were read, where all their timestamps can be trusted. */
   readonly stamps: readonly FileStamp[] | undefined;
 }
@@ -45,11 +47,11 @@ export async function fromBytes(bytes: Uint8Array, domains: readonly string[]): 
     vetting.push(piece);
     await turn();
   }
-  const { external, weightBytes } = vetting.end();
+  const { external, weightBytes, freeDimensions } = vetting.end();
   if (external[0]) throw rejected(external[0].where, 'expected data within a model that is given as bytes');
   checkFits(bytes.length + weightBytes, 'the model and its weights');
   const sha256 = hash.digest('hex');
-  return { bytes, sha256, key: sha256, stamps: undefined, [Symbol.dispose]: () => undefined };
+  return { bytes, sha256, key: sha256, freeDimensions, stamps: undefined, [Symbol.dispose]: () => undefined };
 }
 
 /**
@@ -76,7 +78,7 @@ export async function fromFile(file: string, domains: readonly string[]): Promis
       const sha256 = hash.digest('hex');
       if (vetted.external.length > 0) return complete(memory, vetted, path.dirname(real), sha256, stamp);
       checkFits(size + vetted.weightBytes, 'the model and its weights');
-      return modelOf(memory, sha256, sha256, [stamp]);
+      return modelOf(memory, vetted, sha256, sha256, [stamp]);
     });
   } finally {
     await handle.close();
@@ -86,25 +88,26 @@ export async function fromFile(file: string, domains: readonly string[]): Promis
 /** The graph in `memory`, which is given back, with its external data in place. */
 async function complete(
   memory: ChargedBytes,
-  { external, weightBytes }: VettedModel,
+  vetted: VettedModel,
   folder: string,
   sha256: string,
   stamp: FileStamp,
 ): Promise<ModelBytes> {
-  const splice = planSplice(memory.bytes.length, external);
+  const splice = planSplice(memory.bytes.length, vetted.external);
   checkLength(splice.length);
-  checkFits(splice.length + weightBytes, 'the model and its weights');
+  checkFits(splice.length + vetted.weightBytes, 'the model and its weights');
   const whole = new ChargedBytes(splice.length);
   return disposeOnFailure(whole, async () => {
     const gaps = splice.write(memory.bytes, whole.bytes);
     memory[Symbol.dispose]();
     const data = await readExternal(folder, gaps, whole.bytes);
-    return modelOf(whole, sha256, `${sha256} ${data.sha256}`, [stamp, ...data.stamps]);
+    return modelOf(whole, vetted, sha256, `${sha256} ${data.sha256}`, [stamp, ...data.stamps]);
   });
 }
 
 function modelOf(
   memory: ChargedBytes,
+  { freeDimensions }: VettedModel,
   sha256: string,
   key: string,
   stamps: readonly FileStamp[],
@@ -113,6 +116,7 @@ function modelOf(
     bytes: memory.bytes,
     sha256,
     key,
+    freeDimensions,
     stamps: stamps.every(({ trusted }) => trusted) ? stamps : undefined,
     [Symbol.dispose]: () => memory[Symbol.dispose](),
   };

@@ -111,6 +111,16 @@ export class Model implements Disposable {
     }
   }
 
+  /**
+   * Ends the profile of a graph that was acquired with `profileFolder`, once its runs in flight have ended, for all of
+   * its holds, and resolves with the path of the file: JSON that chrome://tracing and Perfetto show. Once only:
+   * rejects with `ERR_INVALID_ARGUMENT` where there is none, or none any more.
+   */
+  async endProfile(): Promise<string> {
+    if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
+    return this.#loaded.session.endProfile();
+  }
+
   /** Gives the hold back. Runs in flight go on. Harmless when repeated. */
   [Symbol.dispose](): void {
     this.#drop?.();

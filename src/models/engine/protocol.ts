@@ -17,7 +17,7 @@ export type Request =
       readonly feeds: readonly Feed[];
       readonly outputs: readonly string[];
     }
-  | { readonly id: number; readonly kind: 'release'; readonly session: number };
+  | { readonly id: number; readonly kind: 'end-profile' | 'release'; readonly session: number };
 
 /** A graph in the child. `bytes` is by how much the child's resident memory grew while it was loaded. */
 export interface LoadedGraph {
@@ -36,5 +36,5 @@ export interface Failure {
 export type Greeting = { readonly version: string } | { readonly failure: Failure };
 
 export type Reply =
-  | { readonly id: number; readonly value: LoadedGraph | readonly Tensor[] | null }
+  | { readonly id: number; readonly value: LoadedGraph | readonly Tensor[] | string | null }
   | { readonly id: number; readonly failure: Failure };

@@ -1,7 +1,8 @@
 // The child process of the stock engine: onnxruntime-node, whose runs block the thread that asks for them, and
 // which aborts its process when that thread is ended in mid-run. Here both are harmless.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import type { InferenceSession, OnnxValue, Tensor as StockTensor } from 'onnxruntime-node';
 import type { LoadPlan, Tensor, ValueInfo } from '../../contract/index.js';
 import { messageOf } from '../../util/errors.js';
@@ -13,7 +14,13 @@ type Stock = typeof import('onnxruntime-node');
 /** Vetted graphs are complete: ONNX Runtime refuses to look for data below what is no folder. */
 const NO_FOLDER = '/dev/null';
 
-const sessions = new Map<number, InferenceSession>();
+interface LoadedSession {
+  readonly session: InferenceSession;
+  /** How the path of its profile begins; `''` where there is none, or none any more. */
+  profile: string;
+}
+
+const sessions = new Map<number, LoadedSession>();
 let lastSession = 0;
 
 /** Thrown on purpose, with the code the caller will see. */
@@ -58,6 +65,7 @@ async function answer(stock: Stock, request: Request): Promise<void> {
     if (request.kind === 'load') send({ id, value: await load(stock, request.model, request.plan) });
     else if (request.kind === 'run')
       send({ id, value: await run(stock, request.session, request.feeds, request.outputs) });
+    else if (request.kind === 'end-profile') send({ id, value: endProfile(request.session) });
     else send({ id, value: await release(request.session) });
   } catch (error) {
     const failure: Failure =
@@ -70,7 +78,7 @@ async function load(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<Lo
   const before = residentBytes();
   const session = await create(stock, model, plan);
   const number = ++lastSession;
-  sessions.set(number, session);
+  sessions.set(number, { session, profile: plan.profile });
   return {
     session: number,
     inputs: session.inputMetadata.map(describe),
@@ -90,6 +98,7 @@ async function create(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<
       enableCpuMemArena: false,
       enableMemPattern: false,
       logSeverityLevel: 4,
+      ...(plan.profile && { enableProfiling: true, profileFilePrefix: plan.profile }),
       extra: {
         session: {
           model_external_initializers_file_folder_path: NO_FOLDER,
@@ -112,8 +121,7 @@ async function run(
   feeds: readonly Feed[],
   outputs: readonly string[],
 ): Promise<Tensor[]> {
-  const session = sessions.get(number);
-  if (!session) throw new Refusal({ code: 'ERR_CLOSED', message: 'the session has been released' });
+  const { session } = loaded(number);
   const values: Record<string, OnnxValue> = {};
   for (const { name, tensor } of feeds) values[name] = toStock(stock, tensor);
   const results = await session.run(values, [...outputs], { logSeverityLevel: 4 }).catch((error: unknown) => {
@@ -125,11 +133,34 @@ async function run(
   return outputs.map((name) => fromStock(name, results[name]));
 }
 
+/** The binding does not say where the profile is, but nothing else in its folder has this name. */
+function endProfile(number: number): string {
+  const graph = loaded(number);
+  const folder = path.dirname(graph.profile);
+  if (graph.profile === '')
+    throw new Refusal({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: 'expected a session with a profile that has not been ended',
+    });
+  const begin = path.basename(graph.profile);
+  graph.profile = '';
+  graph.session.endProfiling();
+  const name = readdirSync(folder).find((entry) => entry.startsWith(begin));
+  if (name !== undefined) return path.join(folder, name);
+  throw new Refusal({ code: 'ERR_ENGINE', message: `the profile could not be written to ${folder}` });
+}
+
 async function release(number: number): Promise<null> {
-  const session = sessions.get(number);
+  const graph = sessions.get(number);
   sessions.delete(number);
-  await session?.release();
+  await graph?.session.release();
   return null;
+}
+
+function loaded(number: number): LoadedSession {
+  const graph = sessions.get(number);
+  if (!graph) throw new Refusal({ code: 'ERR_CLOSED', message: 'the session has been released' });
+  return graph;
 }
 
 function toStock(stock: Stock, { type, data, dims }: Tensor): StockTensor {

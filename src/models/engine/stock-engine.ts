@@ -37,6 +37,7 @@ export async function openStockEngine(reason: string): Promise<EngineChoice> {
       name: 'stock',
       version: current.version,
       load: async (model: Uint8Array, plan: LoadPlan) => {
+        refuseNativeOnly(plan, reason);
         const home = await living();
         return new StockSession(home, (await home.ask({ kind: 'load', model, plan })) as LoadedGraph);
       },
@@ -49,6 +50,15 @@ export async function openStockEngine(reason: string): Promise<EngineChoice> {
     },
     reason,
   };
+}
+
+/** The binding ignores what it does not know; here it is refused. */
+function refuseNativeOnly({ freeDimensions }: LoadPlan, reason: string): void {
+  if (freeDimensions.length > 0)
+    throw new SpillwayError(
+      'ERR_NATIVE_UNAVAILABLE',
+      `freeDimensions needs the native engine, but the stock one serves: ${reason}`,
+    );
 }
 
 /** A graph in the child. */
@@ -98,6 +108,11 @@ class StockSession implements EngineSession {
   /** The stock binding cannot stop a run: its result is dropped when it comes. */
   cancel(runId: number): void {
     this.#runs.get(runId)?.abort();
+  }
+
+  async endProfile(): Promise<string> {
+    if (this.#released) throw new SpillwayError('ERR_CLOSED', 'the session has been released');
+    return (await this.#child.ask({ kind: 'end-profile', session: this.#graph.session })) as string;
   }
 
   release(): void {

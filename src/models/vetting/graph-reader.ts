@@ -22,6 +22,8 @@ export class GraphReader implements MessageReader {
   readonly where: () => string;
   readonly inputs: string[] = [];
   readonly outputs: string[] = [];
+  /** Names of the free dimensions of its inputs. */
+  readonly freeDimensions = new Set<string>();
   readonly #scope: Scope;
   readonly #surroundings: Surroundings;
   readonly #outer: ((name: string, user: string) => void) | undefined;
@@ -59,9 +61,10 @@ export class GraphReader implements MessageReader {
   }
 
   #value(kind: 'input' | 'output', names: string[]): MessageReader {
-    return new ValueReader(this.where, kind, (name) => {
+    return new ValueReader(this.where, kind, (name, freeDimensions) => {
       this.#surroundings.tally.add('names');
       names.push(name);
+      if (kind === 'input') for (const free of freeDimensions) this.freeDimensions.add(free);
     });
   }
 }

@@ -57,6 +57,11 @@ export class ModelReader implements MessageReader {
     return this.#graph;
   }
 
+  /** Names of the free dimensions of the graph's inputs. */
+  get freeDimensions(): ReadonlySet<string> {
+    return this.#graph?.freeDimensions ?? new Set();
+  }
+
   close(): void {
     if (this.#irVersion === 0) throw rejected('model', 'expected the version of its format but it has none');
     if (!this.#graph) throw rejected('model', 'expected a graph but it has none');

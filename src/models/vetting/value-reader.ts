@@ -9,7 +9,7 @@ const LEVELS: readonly FieldTable[] = [
   { 1: 'message' },
   { 2: 'message' },
   { 1: 'messages' },
-  { 1: 'integer' },
+  { 1: 'integer', 2: 'text' },
 ];
 /** What -1 reads as, by which some exporters mean a free dimension. */
 const MINUS_ONE = 2 ** 64;
@@ -18,9 +18,9 @@ class DimsReader implements MessageReader {
   readonly fields: FieldTable;
   readonly where: () => string;
   readonly #level: number;
-  readonly #take: (size: number) => void;
+  readonly #take: (size: number | string) => void;
 
-  constructor(level: number, where: () => string, take: (size: number) => void) {
+  constructor(level: number, where: () => string, take: (size: number | string) => void) {
     this.fields = LEVELS[level] ?? {};
     this.where = where;
     this.#level = level;
@@ -29,6 +29,10 @@ class DimsReader implements MessageReader {
 
   integer(_field: number, size: number): void {
     this.#take(size);
+  }
+
+  text(_field: number, name: string): void {
+    this.#take(name);
   }
 
   open(): MessageReader {
@@ -42,11 +46,16 @@ export class ValueReader implements MessageReader {
   readonly fields = VALUE_FIELDS;
   readonly #graph: () => string;
   readonly #kind: 'input' | 'output';
-  readonly #done: (name: string) => void;
+  readonly #done: (name: string, freeDimensions: ReadonlySet<string>) => void;
   readonly #dims: number[] = [];
+  readonly #free = new Set<string>();
   #name = '';
 
-  constructor(graph: () => string, kind: 'input' | 'output', done: (name: string) => void) {
+  constructor(
+    graph: () => string,
+    kind: 'input' | 'output',
+    done: (name: string, freeDimensions: ReadonlySet<string>) => void,
+  ) {
     this.#graph = graph;
     this.#kind = kind;
     this.#done = done;
@@ -65,7 +74,9 @@ export class ValueReader implements MessageReader {
       0,
       () => this.where(),
       (size) => {
-        if (size !== MINUS_ONE && this.#dims.push(size) > MAX_RANK)
+        if (typeof size === 'string') this.#free.add(size);
+        else if (size !== MINUS_ONE) this.#dims.push(size);
+        if (this.#dims.length + this.#free.size > MAX_RANK)
           throw rejected(this.where(), `expected at most ${MAX_RANK} dimensions`);
       },
     );
@@ -74,6 +85,6 @@ export class ValueReader implements MessageReader {
   close(): void {
     if (elementCount(this.#dims) === undefined)
       throw rejected(this.where(), `dimensions [${this.#dims.join(', ')}] are out of range`);
-    this.#done(this.#name);
+    this.#done(this.#name, this.#free);
   }
 }

@@ -11,6 +11,8 @@ export interface VettedModel {
   readonly external: readonly ExternalTensor[];
   /** Bytes of all tensors once they are loaded, external and sparse ones included. */
   readonly weightBytes: number;
+  /** Names of the free dimensions of its inputs. */
+  readonly freeDimensions: ReadonlySet<string>;
 }
 
 /** How ONNX Runtime's own format begins, after an offset of four bytes. */
@@ -44,8 +46,8 @@ export class ModelVetting {
 
   end(): VettedModel {
     this.#wire.end();
-    const { external, weightBytes } = this.#model;
-    return { external, weightBytes };
+    const { external, weightBytes, freeDimensions } = this.#model;
+    return { external, weightBytes, freeDimensions };
   }
 
   /** Tensors with data in other files that have come by until now. */

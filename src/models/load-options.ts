@@ -1,0 +1,45 @@
+// How a graph is to be loaded: what a cache says for all of its graphs, and an acquisition for one.
+import * as v from 'valibot';
+import { native } from '../native/load.js';
+import { parseOptions } from '../util/options.js';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
+
+/** Options that make another session of the same graph. */
+export const loadOptionEntries = {
+  /** Threads of the session, the caller's included; the cores this process may use unless told. */
+  threads: v.optional(count),
+  /**
+   * Sizes for free dimensions by their names, so that ONNX Runtime may plan for them; each must occur in the graph.
+   * Native engine only.
+   */
+  freeDimensions: v.optional(v.record(v.string(), count)),
+  /** A folder: a profile of all runs is written there, until `Model.endProfile` or the release of the graph. */
+  profileFolder: v.optional(v.pipe(v.string(), v.nonEmpty())),
+};
+
+const loadSchema = v.optional(v.strictObject(loadOptionEntries), {});
+
+export type LoadOptions = v.InferInput<typeof loadSchema>;
+type ParsedOptions = NonNullable<v.InferOutput<typeof loadSchema>>;
+
+/** How a graph is loaded, all defaults filled in. */
+export interface LoadSettings {
+  readonly threads: number;
+  readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
+  readonly profileFolder: string | undefined;
+  /** Names the session among those of the same graph. */
+  readonly variant: string;
+}
+
+/** The settings of one acquisition: `options` over `defaults`. Throws `ERR_INVALID_ARGUMENT`. */
+export function loadSettings(defaults: ParsedOptions, options: LoadOptions): LoadSettings {
+  const given = parseOptions(loadSchema, options, 'acquire');
+  const threads = given.threads ?? defaults.threads ?? native().cores();
+  const freeDimensions = Object.entries(given.freeDimensions ?? defaults.freeDimensions ?? {})
+    .map(([name, size]) => ({ name, size }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const profileFolder = given.profileFolder ?? defaults.profileFolder;
+  const variant = JSON.stringify([threads, freeDimensions, profileFolder ?? null]);
+  return { threads, freeDimensions, profileFolder, variant };
+}
