@@ -57,25 +57,39 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// Calls `read` with each object of a list.
+template <typename Read>
+void ForEachObject(const Napi::CallbackInfo& info, const Napi::Value& value, const char* expected,
+                   Read read) {
+  RequireShape(info, value.IsArray(), expected);
+  auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    Napi::Value item = list[i];
+    RequireShape(info, item.IsObject(), expected);
+    read(item.As<Napi::Object>());
+  }
+}
+
 LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
-  Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"],
-              dimensions = options["freeDimensions"];
-  RequireShape(info, device.IsString() && threads.IsNumber() && profile.IsString() && dimensions.IsArray(),
-               "a plan of final values");
+  Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"];
+  RequireShape(info, device.IsString() && threads.IsNumber() && profile.IsString(), "a plan of final values");
   LoadPlan plan;
   plan.device = device.As<Napi::String>();
   plan.threads = threads.As<Napi::Number>().Int32Value();
   plan.profile = profile.As<Napi::String>();
-  auto list = dimensions.As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    Napi::Value item = list[i];
-    RequireShape(info, item.IsObject(), "free dimensions of the form { name, size }");
-    Napi::Value name = item.As<Napi::Object>()["name"], size = item.As<Napi::Object>()["size"];
-    RequireShape(info, name.IsString() && size.IsNumber() && size.As<Napi::Number>().Int64Value() >= 1,
-                 "free dimensions of the form { name, size }");
+  const char* dimensions = "free dimensions of the form { name, size }";
+  ForEachObject(info, options["freeDimensions"], dimensions, [&](const Napi::Object& item) {
+    Napi::Value name = item["name"], size = item["size"];
+    RequireShape(info, name.IsString() && size.IsNumber(), dimensions);
     plan.free_dimensions.emplace_back(name.As<Napi::String>().Utf8Value(),
                                       size.As<Napi::Number>().Int64Value());
-  }
+  });
+  const char* libraries = "operator libraries of the form { path, sha256 }";
+  ForEachObject(info, options["operatorLibraries"], libraries, [&](const Napi::Object& item) {
+    Napi::Value path = item["path"], sha256 = item["sha256"];
+    RequireShape(info, path.IsString() && sha256.IsString(), libraries);
+    plan.operator_libraries.push_back({path.As<Napi::String>(), sha256.As<Napi::String>()});
+  });
   RequireShape(info, plan.threads >= 1, "at least one thread");
   RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
                "'cpu', 'cuda' or 'webgpu' as the device");

@@ -81,6 +81,7 @@ Status InferLibrary::Load(const std::string& path) {
     return Status::Error("ERR_ENGINE", "expected ONNX Runtime 1." + std::to_string(ort::kVersion) +
                                            " or newer but " + chosen + " is " + version_);
   ort::table = table;
+  api_base_ = base();
   reused_ = !mapped.empty();
   return Status::Ok();
 }

@@ -22,6 +22,8 @@ class InferLibrary {
   const std::string& version() const { return version_; }
   bool reused() const { return reused_; }
   ort::Environment* environment() const { return environment_; }
+  // What OrtGetApiBase() returns, for libraries of operators.
+  const void* api_base() const { return api_base_; }
 
  private:
   Status Load(const std::string& path);
@@ -29,6 +31,7 @@ class InferLibrary {
 
   std::string version_;
   bool reused_ = false;
+  const void* api_base_ = nullptr;
   ort::Environment* environment_ = nullptr;
 };
 

@@ -163,6 +163,8 @@ Status InferSession::Configure(const LoadPlan& plan, ort::SessionOptions* option
   RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomCreateThreadFn(options, CreatePoolThread)));
   RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomThreadCreationOptions(options, &memory_)));
   RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomJoinThreadFn(options, JoinPoolThread)));
+  for (const OperatorLibrary& library : plan.operator_libraries)
+    RETURN_IF_FAILED(RegisterOperators(library, options));
   return AppendDevice(plan.device, options);
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/status.h"
 #include "infer/allocator.h"
+#include "infer/operator_library.h"
 #include "infer/ort_api.h"
 
 namespace spillway {
@@ -19,6 +20,7 @@ struct LoadPlan {
   int threads;
   std::vector<std::pair<std::string, int64_t>> free_dimensions;
   std::string profile;  // how the path of the profile begins; empty for none
+  std::vector<OperatorLibrary> operator_libraries;
 };
 
 // An input or output of the graph. A free dimension is -1, with its name (or "") in `symbols`.

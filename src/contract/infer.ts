@@ -44,6 +44,13 @@ export interface ValueInfo {
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
+/** A library of custom operators. */
+export interface OperatorLibrary {
+  readonly path: string;
+  /** Of its bytes, in lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
 /** How a graph, complete in itself, is loaded: final values. */
 export interface LoadPlan {
   readonly device: Device;
@@ -53,6 +60,8 @@ export interface LoadPlan {
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
   /** How the path of the session's profile begins; `''` for none. */
   readonly profile: string;
+  /** Code of others that the graph may call; each is loaded only where its bytes are those that are named. */
+  readonly operatorLibraries: readonly OperatorLibrary[];
 }
 
 /** A loaded graph. Runs may overlap; each happens on a thread of its own. */

@@ -20,11 +20,12 @@ export async function loadOnFirst(
 ): Promise<LoadedModel> {
   const { bytes, sha256 } = model;
   checkDimensions(model, settings);
-  const { threads, freeDimensions, profileFolder } = settings;
+  const { threads, freeDimensions, profileFolder, operatorLibraries } = settings;
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   for (const [index, device] of candidates.entries()) {
     try {
-      const session = await choice.engine.load(bytes, { device, threads, freeDimensions, profile });
+      const plan = { device, threads, freeDimensions, profile, operatorLibraries };
+      const session = await choice.engine.load(bytes, plan);
       return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
     } catch (error) {
       if (index === candidates.length - 1 || codeOf(error) === 'ERR_ABORTED') throw error;

@@ -1,9 +1,20 @@
 // How a graph is to be loaded: what a cache says for all of its graphs, and an acquisition for one.
+import path from 'node:path';
 import * as v from 'valibot';
+import type { OperatorLibrary } from '../contract/index.js';
 import { native } from '../native/load.js';
 import { parseOptions } from '../util/options.js';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
+
+const operatorLibrary = v.strictObject({
+  path: v.pipe(v.string(), v.check(path.isAbsolute, 'an absolute path')),
+  sha256: v.pipe(
+    v.string(),
+    v.check((text) => /^[\da-f]{64}$/i.test(text), '64 hexadecimal digits'),
+    v.toLowerCase(),
+  ),
+});
 
 /** Options that make another session of the same graph. */
 export const loadOptionEntries = {
@@ -16,6 +27,13 @@ export const loadOptionEntries = {
   freeDimensions: v.optional(v.record(v.string(), count)),
   /** A folder: a profile of all runs is written there, until `Model.endProfile` or the release of the graph. */
   profileFolder: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  /**
+   * Libraries of custom operators that the graph may call: the absolute path of each, and the SHA-256 of its bytes, which
+   * are checked and loaded from memory, for as long as the process lives. Their code can do whatever this process can;
+   * what they link against is found by the system's loader and not checked. The domains of their operators must stand in
+   * `operatorDomains` of the cache. Native engine only.
+   */
+  operatorLibraries: v.optional(v.array(operatorLibrary)),
 };
 
 const loadSchema = v.optional(v.strictObject(loadOptionEntries), {});
@@ -28,6 +46,7 @@ export interface LoadSettings {
   readonly threads: number;
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
   readonly profileFolder: string | undefined;
+  readonly operatorLibraries: readonly OperatorLibrary[];
   /** Names the session among those of the same graph. */
   readonly variant: string;
 }
@@ -40,6 +59,8 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
     .map(([name, size]) => ({ name, size }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const profileFolder = given.profileFolder ?? defaults.profileFolder;
-  const variant = JSON.stringify([threads, freeDimensions, profileFolder ?? null]);
-  return { threads, freeDimensions, profileFolder, variant };
+  const operatorLibraries = given.operatorLibraries ?? defaults.operatorLibraries ?? [];
+  const digests = operatorLibraries.map(({ sha256 }) => sha256);
+  const variant = JSON.stringify([threads, freeDimensions, profileFolder ?? null, digests]);
+  return { threads, freeDimensions, profileFolder, operatorLibraries, variant };
 }

@@ -13,7 +13,7 @@ const WIDTH = 128;
 const WEIGHTS = LAYERS * WIDTH * WIDTH * 4;
 const ROWS = 256;
 const ACTIVATION = ROWS * WIDTH * 4;
-const plan: LoadPlan = { device: 'cpu', threads: 2, freeDimensions: [], profile: '' };
+const plan: LoadPlan = { device: 'cpu', threads: 2, freeDimensions: [], profile: '', operatorLibraries: [] };
 const graph = chainGraph({ layers: LAYERS, width: WIDTH, distinct: true });
 const feeds = () => [{ name: 'x', tensor: ones(ROWS, WIDTH) }];
 

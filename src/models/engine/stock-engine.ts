@@ -53,12 +53,13 @@ export async function openStockEngine(reason: string): Promise<EngineChoice> {
 }
 
 /** The binding ignores what it does not know; here it is refused. */
-function refuseNativeOnly({ freeDimensions }: LoadPlan, reason: string): void {
-  if (freeDimensions.length > 0)
-    throw new SpillwayError(
-      'ERR_NATIVE_UNAVAILABLE',
-      `freeDimensions needs the native engine, but the stock one serves: ${reason}`,
-    );
+function refuseNativeOnly(plan: LoadPlan, reason: string): void {
+  for (const option of ['freeDimensions', 'operatorLibraries'] as const)
+    if (plan[option].length > 0)
+      throw new SpillwayError(
+        'ERR_NATIVE_UNAVAILABLE',
+        `${option} needs the native engine, but the stock one serves: ${reason}`,
+      );
 }
 
 /** A graph in the child. */

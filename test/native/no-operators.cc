@@ -1,0 +1,2 @@
+// A shared library that is none of custom operators, for tests.
+extern "C" int Nothing() { return 0; }
