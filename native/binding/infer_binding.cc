@@ -53,6 +53,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (!status.ok()) Environment::Of(info.Env()).Throw(status);
   auto result = Napi::Object::New(info.Env());
   result["version"] = library.version();
+  result["path"] = library.path();
   result["reused"] = library.reused();
   return result;
 }

@@ -82,6 +82,7 @@ Status InferLibrary::Load(const std::string& path) {
                                            " or newer but " + chosen + " is " + version_);
   ort::table = table;
   api_base_ = base();
+  path_ = chosen;
   reused_ = !mapped.empty();
   return Status::Ok();
 }

@@ -20,6 +20,7 @@ class InferLibrary {
   // What follows is set by the first successful Open() and constant from then on.
   bool is_open() const { return environment_ != nullptr; }
   const std::string& version() const { return version_; }
+  const std::string& path() const { return path_; }
   bool reused() const { return reused_; }
   ort::Environment* environment() const { return environment_; }
   // What OrtGetApiBase() returns, for libraries of operators.
@@ -29,7 +30,7 @@ class InferLibrary {
   Status Load(const std::string& path);
   Status CreateEnvironment();
 
-  std::string version_;
+  std::string version_, path_;
   bool reused_ = false;
   const void* api_base_ = nullptr;
   ort::Environment* environment_ = nullptr;

@@ -96,7 +96,7 @@ export interface Inference {
    * Loads the library at `path`, or takes the one already mapped into the process when it is new enough.
    * Throws `ERR_ENGINE` with the reason where neither can serve. Harmless when repeated.
    */
-  open(path: string): { readonly version: string; readonly reused: boolean };
+  open(path: string): { readonly version: string; readonly path: string; readonly reused: boolean };
   /** Loads a graph from its bytes, which are not needed once the promise settles. */
   load(model: Uint8Array, plan: LoadPlan): Promise<InferSession>;
 }

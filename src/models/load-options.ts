@@ -3,9 +3,14 @@ import path from 'node:path';
 import * as v from 'valibot';
 import type { OperatorLibrary } from '../contract/index.js';
 import { native } from '../native/load.js';
+import { parseDuration } from '../util/durations.js';
 import { parseOptions } from '../util/options.js';
+import { parseSize } from '../util/sizes.js';
+import type { ChildLimits } from './engine/child-limits.js';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
+
+const sizeOrDuration = v.union([v.number(), v.string()]);
 
 const operatorLibrary = v.strictObject({
   path: v.pipe(v.string(), v.check(path.isAbsolute, 'an absolute path')),
@@ -34,6 +39,15 @@ export const loadOptionEntries = {
    * `operatorDomains` of the cache. Native engine only.
    */
   operatorLibraries: v.optional(v.array(operatorLibrary)),
+  /**
+   * `'untrusted'`: whatever engine was chosen, the graph runs in a child process of its own, without this process's
+   * environment variables and within the limits below (Linux). `'trusted'` unless told.
+   */
+  trust: v.optional(v.picklist(['trusted', 'untrusted'])),
+  /** Memory such a child may write to, its own 110 MB included; `'2GB'` unless told. */
+  untrustedMemory: v.optional(sizeOrDuration),
+  /** Processor time such a child may take for its load, and for each run, before it is ended; `'1m'` unless told. */
+  untrustedCpuTime: v.optional(sizeOrDuration),
 };
 
 const loadSchema = v.optional(v.strictObject(loadOptionEntries), {});
@@ -47,6 +61,8 @@ export interface LoadSettings {
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
   readonly profileFolder: string | undefined;
   readonly operatorLibraries: readonly OperatorLibrary[];
+  /** Those of a process of its own, for a graph that is not trusted. */
+  readonly limits: ChildLimits | undefined;
   /** Names the session among those of the same graph. */
   readonly variant: string;
 }
@@ -60,7 +76,14 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const profileFolder = given.profileFolder ?? defaults.profileFolder;
   const operatorLibraries = given.operatorLibraries ?? defaults.operatorLibraries ?? [];
+  const limits = limitsOf({ ...defaults, ...given });
   const digests = operatorLibraries.map(({ sha256 }) => sha256);
-  const variant = JSON.stringify([threads, freeDimensions, profileFolder ?? null, digests]);
-  return { threads, freeDimensions, profileFolder, operatorLibraries, variant };
+  const variant = JSON.stringify([threads, freeDimensions, profileFolder, digests, limits]);
+  return { threads, freeDimensions, profileFolder, operatorLibraries, limits, variant };
+}
+
+function limitsOf({ trust, untrustedMemory, untrustedCpuTime }: ParsedOptions): ChildLimits | undefined {
+  const memoryBytes = parseSize(untrustedMemory ?? '2GB', 'untrustedMemory');
+  const cpuMs = parseDuration(untrustedCpuTime ?? '1m', 'untrustedCpuTime');
+  return trust === 'untrusted' ? { memoryBytes, cpuMs } : undefined;
 }

@@ -4,8 +4,7 @@ import type { Device } from '../contract/index.js';
 import { SpillwayError } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
 import { deviceCandidates } from './detect.js';
-import { openEngine } from './engine/choose-engine.js';
-import type { EngineChoice } from './engine/engine.js';
+import { Engines } from './engine/engines.js';
 import { areUnchanged, type FileStamp } from './file-stamp.js';
 import { loadOnFirst } from './load-on-first.js';
 import { type LoadOptions, type LoadSettings, loadOptionEntries, loadSettings } from './load-options.js';
@@ -72,11 +71,10 @@ interface Entry {
  */
 export class ModelCache {
   readonly #options: v.InferOutput<typeof optionsSchema>;
+  readonly #engines: Engines;
   readonly #entries = new Map<string, Entry>();
   readonly #reading = new Map<string, Promise<ModelBytes>>();
   readonly #known = new Map<string, { stamps: readonly FileStamp[]; key: string }>();
-  #engine: Promise<EngineChoice> | undefined;
-  #choice: EngineChoice | undefined;
   #loads = 0;
   #hits = 0;
   #closed = false;
@@ -84,6 +82,7 @@ export class ModelCache {
   /** Throws `ERR_INVALID_ARGUMENT`. Neither library nor driver is touched before the first acquisition. */
   constructor(options?: ModelCacheOptions) {
     this.#options = parseOptions(optionsSchema, options, 'ModelCache');
+    this.#engines = new Engines(this.#options.engine);
   }
 
   /**
@@ -135,15 +134,15 @@ export class ModelCache {
         ? [{ sha256: loaded.sha256, device: loaded.device, bytes: loaded.session.bytes(), references }]
         : [],
     );
-    const engine = this.#choice?.engine;
+    const { engine, reason = '' } = this.#engines.trusted ?? {};
     return {
       loads: this.#loads,
       hits: this.#hits,
       bytes: models.reduce((sum, { bytes }) => sum + bytes, 0),
       models,
-      engine: engine && { name: engine.name, version: engine.version, reason: this.#choice?.reason ?? '' },
-      childRssBytes: engine?.childRssBytes() ?? 0,
-      peakChildRssBytes: engine?.peakChildRssBytes() ?? 0,
+      engine: engine && { name: engine.name, version: engine.version, reason },
+      childRssBytes: this.#engines.childRssBytes(),
+      peakChildRssBytes: this.#engines.peakChildRssBytes(),
     };
   }
 
@@ -162,8 +161,7 @@ export class ModelCache {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.allSettled(entries.map(async ({ loading }) => (await loading).session.release()));
-    const choice = await this.#engine?.catch(() => undefined);
-    await choice?.engine.close();
+    await this.#engines.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -211,12 +209,7 @@ export class ModelCache {
 
   async #load(source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
     using model = source; // the session has its own copy once it is loaded
-    this.#engine ??= openEngine(this.#options.engine);
-    const choice = await this.#engine.catch((error: unknown) => {
-      this.#engine = undefined;
-      throw error;
-    });
-    this.#choice = choice;
+    const choice = await this.#engines.open(settings.limits);
     this.#loads++;
     const { candidates, rejected } = deviceCandidates(this.#options.device);
     return await loadOnFirst(candidates, [...rejected], choice, model, settings); // until then the bytes are in use

@@ -30,7 +30,7 @@ describe.runIf(overNative && hasCompiler)('libraries of custom operators', () =>
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'spillway-operators-'));
     library = path.join(folder, 'operators.so');
-    await copyFile(buildLibrary('test/native/custom-operators.cc'), library);
+    await copyFile(buildLibrary('custom-operators'), library);
   });
   afterEach(async () => {
     cache.clear();
@@ -93,7 +93,7 @@ describe.runIf(overNative && hasCompiler)('libraries of custom operators', () =>
     await expect(acquire(await sha256(library))).rejects.toMatchObject(rejected);
     await writeFile(library, '');
     await expect(acquire(await sha256(library))).rejects.toMatchObject(rejected);
-    const other = buildLibrary('test/native/no-operators.cc');
+    const other = buildLibrary('no-operators');
     for (let i = 0; i < 2; i++)
       await expect(acquire(await sha256(other), other)).rejects.toMatchObject({
         code: 'ERR_MODEL_REJECTED',

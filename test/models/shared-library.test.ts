@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { onnxruntimeLibrary } from '../../src/models/engine/onnxruntime.js';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { native } from '../../src/native/load.js';
 import { chainGraph, ones, twoOutputsGraph } from '../support/graphs.js';
@@ -15,7 +16,7 @@ describe.runIf(overNative)('one library for the whole process', () => {
     const models = ledger.account('models', 0);
     await using cache = new ModelCache({ engine: 'native', device: 'cpu', threads: 2 });
     using model = await cache.acquire(twoOutputsGraph());
-    expect(model.engine.reason).toBe('the addon drives the library that was already mapped');
+    expect(model.engine.reason).toBe(`the addon drives ${onnxruntimeLibrary()}, which was already mapped`);
     expect(model.bytes).toBe(ledger.held(models));
 
     const { data, dims } = ones(4, 64);

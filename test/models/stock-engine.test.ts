@@ -1,6 +1,6 @@
 // What concerns the child process of the stock engine.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,22 +10,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { slowFeed, slowGraph, twoOutputsGraph } from '../support/graphs.js';
 import { overNative } from '../support/paths.js';
+import { childrenOf } from '../support/stock-children.js';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** The stock children of a process, found as the system sees them. */
-async function childrenOf(pid: number): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
-    const [stat, command] = await Promise.all(
-      ['stat', 'cmdline'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')),
-    );
-    const parent = Number(stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    if (parent === pid && command?.includes('stock-child')) found.push(Number(name));
-  }
-  return found;
-}
 
 // The same on both paths: once is enough.
 describe.skipIf(overNative)('the stock engine', () => {

@@ -9,11 +9,14 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 /** Whether libraries can be built here; say so where a test is skipped. */
 export const hasCompiler = spawnSync('c++', ['--version']).status === 0;
 
-/** Builds `source`, a path below the repository, and returns the library's path, which names what it was made of. */
-export function buildLibrary(source: string, ...flags: string[]): string {
-  const file = path.join(ROOT, source);
+/**
+ * Builds `test/native/<source>.cc` and returns the library's path, in a folder that is named by what it was made of, so
+ * that it is built once. `flags` come after the source; those that name files must name them by their content.
+ */
+export function buildLibrary(source: string, { name = `${source}.so`, flags = [] as string[] } = {}): string {
+  const file = path.join(ROOT, 'test/native', `${source}.cc`);
   const digest = createHash('sha256').update(readFileSync(file)).update(flags.join('\0')).digest('hex');
-  const library = path.join(ROOT, 'build', `${path.parse(file).name}-${digest.slice(0, 16)}.so`);
+  const library = path.join(ROOT, 'build', `${source}-${digest.slice(0, 16)}`, name);
   if (existsSync(library)) return library;
   mkdirSync(path.dirname(library), { recursive: true });
   const partial = `${library}.${process.pid}`;

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { native } from '../../native/load.js';
-import { messageOf, SpillwayError } from '../../util/errors.js';
+import { type ErrorCode, messageOf, SpillwayError } from '../../util/errors.js';
+import { type ChildLimits, CpuWatch, confined } from './child-limits.js';
 import type { Greeting, Reply, Request } from './protocol.js';
 
 /** A request before it has its number. */
@@ -31,17 +32,25 @@ export class StockChild {
   #lastId = 0;
   #stderr = '';
   #endReason: string | undefined;
+  #endCode: ErrorCode = 'ERR_ENGINE';
   #peakRssBytes = 0;
+  #cpu: CpuWatch | undefined;
   version = '';
 
-  private constructor() {
+  private constructor(limits: ChildLimits | undefined) {
     this.#process = fork(CHILD, [], {
       serialization: 'advanced',
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      ...(limits && confined(limits)),
     });
     const { pid } = this.#process;
     if (pid !== undefined) native().governor.includeChild(pid);
+    if (pid !== undefined && limits)
+      this.#cpu = new CpuWatch(pid, limits.cpuMs, () => {
+        const used = `used more than ${limits.cpuMs} ms of processor time for one request`;
+        this.kill(used, 'ERR_MODEL_REJECTED');
+      });
     this.#process.on('message', (reply: Reply) => this.#settle(reply));
     this.#process.on('exit', (code, signal) => this.#end(`ended with ${signal ?? `exit code ${code}`}`));
     this.#process.on('error', (error) => this.#end(messageOf(error)));
@@ -50,9 +59,11 @@ export class StockChild {
     });
   }
 
-  /** Starts a child. Rejects with `ERR_ENGINE` where it cannot load onnxruntime-node. */
-  static async start(): Promise<StockChild> {
-    const child = new StockChild();
+  /**
+   * Starts a child, within limits where they are given. Rejects with `ERR_ENGINE` where it cannot load onnxruntime-node.
+   */
+  static async start(limits?: ChildLimits): Promise<StockChild> {
+    const child = new StockChild(limits);
     const greeting = await child.#greeting();
     child.#hold();
     if ('failure' in greeting) {
@@ -68,10 +79,14 @@ export class StockChild {
     return this.#endReason;
   }
 
-  /** Rejects with the child's own failure, or `ERR_ENGINE` if the child ends before it answers. */
+  /**
+   * Rejects with the child's own failure, with `ERR_ENGINE` if the child ends before it answers, and with
+   * `ERR_MODEL_REJECTED` if it is ended for the processor time it took.
+   */
   ask(question: Question, id = this.nextId()): Promise<Answer> {
     if (this.#endReason !== undefined) return Promise.reject(this.#goneError());
     return new Promise((resolve, reject) => {
+      if (this.#pending.size === 0) this.#cpu?.start();
       this.#pending.set(id, { resolve, reject });
       this.#hold();
       this.#process.send({ ...question, id }, (error) => {
@@ -84,10 +99,11 @@ export class StockChild {
     return ++this.#lastId;
   }
 
-  kill(reason: string): void {
+  /** Ends it; what is pending, or asked from now on, rejects with `code`. */
+  kill(reason: string, code: ErrorCode = 'ERR_ENGINE'): void {
     this.#noteRss();
     this.#process.kill('SIGKILL');
-    this.#end(reason);
+    this.#end(reason, code);
   }
 
   rssBytes(): number {
@@ -115,15 +131,19 @@ export class StockChild {
     const pending = this.#pending.get(reply.id);
     if (!pending) return; // the greeting, or the answer to a run that was given up
     this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#cpu?.stop();
+    else this.#cpu?.start(); // the next request begins
     this.#noteRss();
     this.#hold();
     if ('failure' in reply) pending.reject(new SpillwayError(reply.failure.code, reply.failure.message));
     else pending.resolve(reply.value);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, code: ErrorCode = 'ERR_ENGINE'): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
+    this.#endCode = code;
+    this.#cpu?.stop();
     if (this.#process.pid !== undefined) native().governor.excludeChild(this.#process.pid);
     for (const { reject } of this.#pending.values()) reject(this.#goneError());
     this.#pending.clear();
@@ -133,7 +153,7 @@ export class StockChild {
   #goneError(): SpillwayError {
     const last = this.#stderr.trim().split('\n').at(-1);
     return new SpillwayError(
-      'ERR_ENGINE',
+      this.#endCode,
       `the child process that runs the model ${this.#endReason ?? 'does not answer'}${last ? `: ${last}` : ''}`,
     );
   }

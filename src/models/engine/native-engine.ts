@@ -13,8 +13,7 @@ export function openNativeEngine(): EngineChoice {
   requireCapability('infer', 'the native engine');
   const { infer } = native();
   if (!infer) throw new SpillwayError('ERR_NATIVE_UNAVAILABLE', 'the addon was built without inference');
-  const library = onnxruntimeLibrary();
-  const { version, reused } = infer.open(library);
+  const { version, path, reused } = infer.open(onnxruntimeLibrary());
   return {
     engine: {
       name: 'native',
@@ -25,6 +24,6 @@ export function openNativeEngine(): EngineChoice {
       childRssBytes: () => 0,
       peakChildRssBytes: () => 0,
     },
-    reason: reused ? 'the addon drives the library that was already mapped' : `the addon drives ${library}`,
+    reason: `the addon drives ${path}${reused ? ', which was already mapped' : ''}`,
   };
 }

@@ -15,6 +15,12 @@ export function onnxruntimePackage(): string {
   }
 }
 
+/** The version of the installed package. Throws `ERR_MISSING_DEPENDENCY`. */
+export function onnxruntimeVersion(): string {
+  const { version } = require(path.join(onnxruntimePackage(), 'package.json')) as { version: string };
+  return version;
+}
+
 /** The path of `libonnxruntime.so.1` for this machine. Throws `ERR_MISSING_DEPENDENCY` or `ERR_ENGINE`. */
 export function onnxruntimeLibrary(): string {
   const bin = path.join(onnxruntimePackage(), 'bin');

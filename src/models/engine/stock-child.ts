@@ -14,6 +14,9 @@ type Stock = typeof import('onnxruntime-node');
 /** Vetted graphs are complete: ONNX Runtime refuses to look for data below what is no folder. */
 const NO_FOLDER = '/dev/null';
 
+/** How ONNX Runtime and the C++ library say that the system has no more memory. */
+const NO_MEMORY = /bad.?alloc|failed to allocate memory|cannot allocate memory/i;
+
 interface LoadedSession {
   readonly session: InferenceSession;
   /** How the path of its profile begins; `''` where there is none, or none any more. */
@@ -107,11 +110,10 @@ async function create(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<
       },
     });
   } catch (error) {
-    const graph = plan.device === 'cpu' || /protobuf|invalid.?graph|no.?such.?file/i.test(messageOf(error));
-    throw new Refusal({
-      code: graph ? 'ERR_MODEL_REJECTED' : 'ERR_DEVICE_UNAVAILABLE',
-      message: oneLine(error),
-    });
+    const message = oneLine(error);
+    const graph = plan.device === 'cpu' || /protobuf|invalid.?graph|no.?such.?file/i.test(message);
+    const otherwise = graph ? 'ERR_MODEL_REJECTED' : 'ERR_DEVICE_UNAVAILABLE';
+    throw new Refusal({ code: NO_MEMORY.test(message) ? 'ERR_OUT_OF_MEMORY' : otherwise, message });
   }
 }
 
@@ -125,10 +127,10 @@ async function run(
   const values: Record<string, OnnxValue> = {};
   for (const { name, tensor } of feeds) values[name] = toStock(stock, tensor);
   const results = await session.run(values, [...outputs], { logSeverityLevel: 4 }).catch((error: unknown) => {
-    const argument = /invalid.?argument|invalid dimensions|invalid rank|unexpected input/i.test(
-      messageOf(error),
-    );
-    throw new Refusal({ code: argument ? 'ERR_INVALID_ARGUMENT' : 'ERR_ENGINE', message: oneLine(error) });
+    const message = oneLine(error);
+    const argument = /invalid.?argument|invalid dimensions|invalid rank|unexpected input/i.test(message);
+    const otherwise = argument ? 'ERR_INVALID_ARGUMENT' : 'ERR_ENGINE';
+    throw new Refusal({ code: NO_MEMORY.test(message) ? 'ERR_OUT_OF_MEMORY' : otherwise, message });
   });
   return outputs.map((name) => fromStock(name, results[name]));
 }

@@ -4,9 +4,10 @@
 // the process. A child may be killed at any time, and its memory can be told apart.
 import type { LoadPlan, Tensor } from '../../contract/index.js';
 import { SpillwayError } from '../../util/errors.js';
+import type { ChildLimits } from './child-limits.js';
 import { StockChild } from './child-process.js';
 import type { EngineChoice, EngineSession } from './engine.js';
-import { onnxruntimePackage } from './onnxruntime.js';
+import { onnxruntimePackage, onnxruntimeVersion } from './onnxruntime.js';
 import type { Feed, LoadedGraph } from './protocol.js';
 
 /** How long an abandoned run may keep the child busy before the child is killed. */
@@ -52,6 +53,57 @@ export async function openStockEngine(reason: string): Promise<EngineChoice> {
   };
 }
 
+/**
+ * The engine for graphs that are not trusted: each in a child of its own, held to `limits`, with nothing of this
+ * process's environment but where libraries are. Throws `ERR_MISSING_DEPENDENCY`.
+ */
+export function openConfinedEngine(limits: ChildLimits): EngineChoice {
+  const version = onnxruntimeVersion();
+  const reason = 'the graph is not trusted: it runs in a process of its own, within limits';
+  const children = new Set<StockChild>();
+  let peak = 0;
+  const sumOf = (bytes: (child: StockChild) => number) =>
+    [...children].reduce((sum, child) => sum + bytes(child), 0);
+  const notePeak = () => {
+    peak = Math.max(
+      peak,
+      sumOf((child) => child.peakRssBytes()),
+    );
+    return peak;
+  };
+  const end = (child: StockChild, why: string) => {
+    notePeak();
+    children.delete(child);
+    child.kill(why);
+  };
+
+  return {
+    engine: {
+      name: 'stock',
+      version,
+      load: async (model: Uint8Array, plan: LoadPlan) => {
+        refuseNativeOnly(plan, reason);
+        for (const child of children) if (child.endReason !== undefined) end(child, 'has ended');
+        const child = await StockChild.start(limits);
+        children.add(child);
+        try {
+          const graph = (await child.ask({ kind: 'load', model, plan })) as LoadedGraph;
+          return new StockSession(child, graph, () => end(child, 'was released'));
+        } catch (error) {
+          end(child, 'could not load the graph');
+          throw error;
+        }
+      },
+      close: async () => {
+        for (const child of children) end(child, 'was closed');
+      },
+      childRssBytes: () => sumOf((child) => child.rssBytes()),
+      peakChildRssBytes: notePeak,
+    },
+    reason,
+  };
+}
+
 /** The binding ignores what it does not know; here it is refused. */
 function refuseNativeOnly(plan: LoadPlan, reason: string): void {
   for (const option of ['freeDimensions', 'operatorLibraries'] as const)
@@ -66,12 +118,16 @@ function refuseNativeOnly(plan: LoadPlan, reason: string): void {
 class StockSession implements EngineSession {
   readonly #child: StockChild;
   readonly #graph: LoadedGraph;
+  readonly #onRelease: (() => void) | undefined;
   readonly #runs = new Map<number, { id: number; abort(): void }>();
   #released = false;
+  #answers: Promise<unknown> = Promise.resolve();
 
-  constructor(child: StockChild, graph: LoadedGraph) {
+  /** `onRelease` ends a child that has no other graph; else the child is asked to release this one. */
+  constructor(child: StockChild, graph: LoadedGraph, onRelease?: () => void) {
     this.#child = child;
     this.#graph = graph;
+    this.#onRelease = onRelease;
   }
 
   get inputs() {
@@ -98,6 +154,7 @@ class StockSession implements EngineSession {
       this.#runs.set(runId, { id, abort });
     });
     const answer = this.#child.ask({ kind: 'run', session: this.#graph.session, feeds, outputs }, id);
+    this.#answers = Promise.allSettled([this.#answers, answer]);
     try {
       return (await Promise.race([answer, aborted])) as Tensor[];
     } finally {
@@ -119,6 +176,10 @@ class StockSession implements EngineSession {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    if (this.#onRelease) {
+      void this.#answers.finally(this.#onRelease);
+      return;
+    }
     const answer = this.#child.ask({ kind: 'release', session: this.#graph.session });
     answer.catch(() => undefined); // a child that is gone holds nothing
   }
