@@ -33,7 +33,8 @@ class LoadTask : public Task {
     if (napi_new_instance(env, environment_.session_class.Value(), 0, nullptr, &handle) != napi_ok ||
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
-    static_cast<SessionHandle*>(wrapped)->Adopt(std::move(session_), environment_.background);
+    static_cast<SessionHandle*>(wrapped)->Adopt(std::move(session_), plan_.concurrency,
+                                                environment_.background);
     return handle;
   }
 
@@ -72,11 +73,14 @@ void ForEachObject(const Napi::CallbackInfo& info, const Napi::Value& value, con
 }
 
 LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
-  Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"];
-  RequireShape(info, device.IsString() && threads.IsNumber() && profile.IsString(), "a plan of final values");
+  Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"],
+              concurrency = options["concurrency"];
+  RequireShape(info, device.IsString() && threads.IsNumber() && concurrency.IsNumber() && profile.IsString(),
+               "a plan of final values");
   LoadPlan plan;
   plan.device = device.As<Napi::String>();
   plan.threads = threads.As<Napi::Number>().Int32Value();
+  plan.concurrency = concurrency.As<Napi::Number>().Int32Value();
   plan.profile = profile.As<Napi::String>();
   const char* dimensions = "free dimensions of the form { name, size }";
   ForEachObject(info, options["freeDimensions"], dimensions, [&](const Napi::Object& item) {
@@ -91,7 +95,7 @@ LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
     RequireShape(info, path.IsString() && sha256.IsString(), libraries);
     plan.operator_libraries.push_back({path.As<Napi::String>(), sha256.As<Napi::String>()});
   });
-  RequireShape(info, plan.threads >= 1, "at least one thread");
+  RequireShape(info, plan.threads >= 1 && plan.concurrency >= 1, "at least one thread and one run");
   RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
                "'cpu', 'cuda' or 'webgpu' as the device");
   return plan;

@@ -11,13 +11,16 @@ namespace spillway {
 class RunTask : public Task {
  public:
   // `pins` holds the handle and the elements of the feeds, so that they outlive the run.
-  RunTask(SessionHandle* handle, int64_t run_id, std::shared_ptr<InferSession> session,
+  RunTask(Environment& environment, SessionHandle* handle, int64_t run_id,
+          std::shared_ptr<InferSession> session, std::shared_ptr<RunQueue> queue,
           ort::OwnedRunOptions options, std::vector<InputTensor> inputs,
           std::vector<std::string> output_names, const Napi::Array& pins)
-      : handle_(handle),
+      : environment_(environment),
+        handle_(handle),
         run_id_(run_id),
         pins_(Napi::Persistent(static_cast<Napi::Object>(pins))),
         session_(std::move(session)),
+        queue_(std::move(queue)),
         options_(std::move(options)),
         inputs_(std::move(inputs)),
         output_names_(std::move(output_names)) {}
@@ -25,8 +28,28 @@ class RunTask : public Task {
   ~RunTask() override { handle_->Forget(run_id_); }
 
   void Execute() override {
+    queue_->Push(this, [this] {
+      Run();
+      environment_.Finish(this);
+    });
+  }
+
+  void Cancel() override {
+    cancelled_ = true;
+    CheckOrt(ort::RunOptionsSetTerminate(options_.get()));
+    if (!queue_->Remove(this)) return;
+    status = Cancelled();
+    environment_.Finish(this);
+  }
+
+  napi_value Settle(napi_env env) override { return status.ok() ? MakeOutputs(env, outputs_) : nullptr; }
+
+ private:
+  static Status Cancelled() { return Status::Error("ERR_ABORTED", "the run was cancelled"); }
+
+  void Run() {
     if (cancelled_) {
-      status = Status::Error("ERR_ABORTED", "the run was cancelled");
+      status = Cancelled();
       return;
     }
     try {
@@ -42,18 +65,12 @@ class RunTask : public Task {
     }
   }
 
-  void Cancel() override {
-    cancelled_ = true;
-    CheckOrt(ort::RunOptionsSetTerminate(options_.get()));
-  }
-
-  napi_value Settle(napi_env env) override { return status.ok() ? MakeOutputs(env, outputs_) : nullptr; }
-
- private:
+  Environment& environment_;
   SessionHandle* const handle_;
   const int64_t run_id_;
   Napi::ObjectReference pins_;
   const std::shared_ptr<InferSession> session_;  // before the outputs, whose blocks it allocated
+  const std::shared_ptr<RunQueue> queue_;
   const ort::OwnedRunOptions options_;
   std::vector<InputTensor> inputs_;
   const std::vector<std::string> output_names_;
@@ -87,7 +104,9 @@ Napi::Function SessionHandle::Define(Napi::Env env) {
        InstanceMethod<&SessionHandle::Release>("release")});
 }
 
-void SessionHandle::Adopt(std::unique_ptr<InferSession> session, std::shared_ptr<Background> background) {
+void SessionHandle::Adopt(std::unique_ptr<InferSession> session, int concurrency,
+                          std::shared_ptr<Background> background) {
+  queue_ = std::make_shared<RunQueue>(concurrency);
   session_ = {session.release(), [background = std::move(background)](InferSession* last) {
                 background->Run([last] {
                   delete last;
@@ -133,10 +152,11 @@ Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
   ort::RunOptions* options = nullptr;
   Environment& environment = Environment::Of(info.Env());
   if (Status status = CheckOrt(ort::CreateRunOptions(&options)); !status.ok()) environment.Throw(status);
-  auto task = std::make_unique<RunTask>(this, run_id, session_, ort::OwnedRunOptions(options),
-                                        std::move(inputs), std::move(names), pins);
+  auto task =
+      std::make_unique<RunTask>(environment, this, run_id, session_, queue_, ort::OwnedRunOptions(options),
+                                std::move(inputs), std::move(names), pins);
   runs_[run_id] = task.get();
-  return environment.Start(std::move(task));
+  return environment.Await(std::move(task));
 }
 
 void SessionHandle::Cancel(const Napi::CallbackInfo& info) {

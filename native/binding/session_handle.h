@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "binding/environment.h"
+#include "binding/run_queue.h"
 #include "infer/session.h"
 
 namespace spillway {
@@ -21,7 +22,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   explicit SessionHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
   // Takes the session; the last of this handle and its runs releases it, on a thread of ours.
-  void Adopt(std::unique_ptr<InferSession> session, std::shared_ptr<Background> background);
+  void Adopt(std::unique_ptr<InferSession> session, int concurrency, std::shared_ptr<Background> background);
   void Forget(int64_t run_id) { runs_.erase(run_id); }
 
  private:
@@ -35,6 +36,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   InferSession& Require(const Napi::CallbackInfo& info);
 
   std::shared_ptr<InferSession> session_;
+  std::shared_ptr<RunQueue> queue_;
   std::unordered_map<int64_t, RunTask*> runs_;  // those whose promise is pending
 };
 

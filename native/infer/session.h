@@ -18,6 +18,7 @@ namespace spillway {
 struct LoadPlan {
   std::string device;  // "cpu", "cuda" or "webgpu"
   int threads;
+  int concurrency;  // runs at a time
   std::vector<std::pair<std::string, int64_t>> free_dimensions;
   std::string profile;  // how the path of the profile begins; empty for none
   std::vector<OperatorLibrary> operator_libraries;

@@ -56,6 +56,8 @@ export interface LoadPlan {
   readonly device: Device;
   /** Threads of the session's own pool, the caller's included. */
   readonly threads: number;
+  /** Runs at a time, at least one; further ones wait their turn. */
+  readonly concurrency: number;
   /** Sizes for free dimensions of the graph; all names occur in it. */
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
   /** How the path of the session's profile begins; `''` for none. */
@@ -64,7 +66,7 @@ export interface LoadPlan {
   readonly operatorLibraries: readonly OperatorLibrary[];
 }
 
-/** A loaded graph. Runs may overlap; each happens on a thread of its own. */
+/** A loaded graph. Runs may overlap; as many as its plan says happen at a time, each on a thread of its own. */
 export interface InferSession {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];

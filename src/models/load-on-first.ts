@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import type { Device } from '../contract/index.js';
+import { native } from '../native/load.js';
 import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
 import type { RejectedDevice } from './detect.js';
 import type { EngineChoice } from './engine/engine.js';
@@ -24,7 +25,8 @@ export async function loadOnFirst(
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   for (const [index, device] of candidates.entries()) {
     try {
-      const plan = { device, threads, freeDimensions, profile, operatorLibraries };
+      const concurrency = settings.concurrency ?? concurrencyFor(device, threads);
+      const plan = { device, threads, concurrency, freeDimensions, profile, operatorLibraries };
       const session = await choice.engine.load(bytes, plan);
       return { sha256, device, rejected, choice, session, inputs: session.inputs, outputs: session.outputs };
     } catch (error) {
@@ -33,6 +35,11 @@ export async function loadOnFirst(
     }
   }
   throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
+}
+
+/** As many as keep the cores busy; elsewhere one computes while the next is handed over. */
+function concurrencyFor(device: Device, threads: number): number {
+  return Math.max(device === 'cpu' ? 1 : 2, Math.ceil(native().cores() / threads));
 }
 
 /** ONNX Runtime ignores a size for a dimension that the graph does not have. */

@@ -26,6 +26,11 @@ export const loadOptionEntries = {
   /** Threads of the session, the caller's included; the cores this process may use unless told. */
   threads: v.optional(count),
   /**
+   * Runs at a time; further ones wait their turn, in their order. As many as keep the cores busy unless told, and at
+   * least two on a device other than the processor. The stock engine has one at a time.
+   */
+  concurrency: v.optional(count),
+  /**
    * Sizes for free dimensions by their names, so that ONNX Runtime may plan for them; each must occur in the graph.
    * Native engine only.
    */
@@ -58,6 +63,8 @@ type ParsedOptions = NonNullable<v.InferOutput<typeof loadSchema>>;
 /** How a graph is loaded, all defaults filled in. */
 export interface LoadSettings {
   readonly threads: number;
+  /** Undefined for as many as the device and the threads suggest. */
+  readonly concurrency: number | undefined;
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
   readonly profileFolder: string | undefined;
   readonly operatorLibraries: readonly OperatorLibrary[];
@@ -71,6 +78,7 @@ export interface LoadSettings {
 export function loadSettings(defaults: ParsedOptions, options: LoadOptions): LoadSettings {
   const given = parseOptions(loadSchema, options, 'acquire');
   const threads = given.threads ?? defaults.threads ?? native().cores();
+  const concurrency = given.concurrency ?? defaults.concurrency;
   const freeDimensions = Object.entries(given.freeDimensions ?? defaults.freeDimensions ?? {})
     .map(([name, size]) => ({ name, size }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -78,8 +86,8 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
   const operatorLibraries = given.operatorLibraries ?? defaults.operatorLibraries ?? [];
   const limits = limitsOf({ ...defaults, ...given });
   const digests = operatorLibraries.map(({ sha256 }) => sha256);
-  const variant = JSON.stringify([threads, freeDimensions, profileFolder, digests, limits]);
-  return { threads, freeDimensions, profileFolder, operatorLibraries, limits, variant };
+  const variant = JSON.stringify([threads, concurrency, freeDimensions, profileFolder, digests, limits]);
+  return { threads, concurrency, freeDimensions, profileFolder, operatorLibraries, limits, variant };
 }
 
 function limitsOf({ trust, untrustedMemory, untrustedCpuTime }: ParsedOptions): ChildLimits | undefined {

@@ -1,4 +1,5 @@
 // What only the native engine offers: exact accounts, refusals that leave no trace, a session's bytes.
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { InferSession, LoadPlan } from '../../src/contract/index.js';
@@ -13,7 +14,14 @@ const WIDTH = 128;
 const WEIGHTS = LAYERS * WIDTH * WIDTH * 4;
 const ROWS = 256;
 const ACTIVATION = ROWS * WIDTH * 4;
-const plan: LoadPlan = { device: 'cpu', threads: 2, freeDimensions: [], profile: '', operatorLibraries: [] };
+const plan: LoadPlan = {
+  device: 'cpu',
+  threads: 2,
+  concurrency: 2,
+  freeDimensions: [],
+  profile: '',
+  operatorLibraries: [],
+};
 const graph = chainGraph({ layers: LAYERS, width: WIDTH, distinct: true });
 const feeds = () => [{ name: 'x', tensor: ones(ROWS, WIDTH) }];
 
@@ -137,6 +145,38 @@ describe.runIf(overNative)('memory of the native engine', () => {
     session.cancel(77);
     await expect(first).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     expect(await second).toHaveLength(1);
+    session.release();
+    await freed();
+  });
+
+  it('runs as many at a time as it was told, and the others in their order', async () => {
+    const threads = async () => (await readdir('/proc/self/task')).length;
+    const session = await inference().load(graph, { ...plan, concurrency: 1 });
+    const before = await threads();
+    const settled: number[] = [];
+    const ids = Array.from({ length: 40 }, (_, i) => i);
+    const runs = ids.map((id) => session.run(id, feeds(), ['y']).then(() => settled.push(id)));
+    expect(await threads()).toBeLessThanOrEqual(before + 1);
+    await Promise.all(runs);
+    expect(settled).toEqual(ids);
+    session.release();
+    await freed();
+  });
+
+  it('stops a run that waits its turn at once', async () => {
+    const long = chainGraph({ layers: 300, width: 256 });
+    const session = await inference().load(long, { ...plan, concurrency: 1 });
+    const feed = [{ name: 'x', tensor: ones(512, 256) }];
+    let firstIsDone = false;
+    const first = session.run(1, feed, ['y']).finally(() => {
+      firstIsDone = true;
+    });
+    const waiting = session.run(2, feed, ['y']);
+    session.cancel(2);
+    session.cancel(2);
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(firstIsDone).toBe(false);
+    expect(await first).toHaveLength(1);
     session.release();
     await freed();
   });

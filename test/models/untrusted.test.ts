@@ -21,6 +21,12 @@ const shape = (elements: bigint) => ({
 });
 const x = { type: 'int8' as const, dims: [1, 3], data: Int8Array.of(1, 2, 3) };
 
+/** Killed at once, and gone soon. */
+async function childrenGone(): Promise<void> {
+  for (let i = 0; i < 200 && (await childrenOf(process.pid)).length > 0; i++) await sleep(10);
+  expect(await childrenOf(process.pid)).toEqual([]);
+}
+
 describe('a graph that is not trusted', () => {
   let cache: ModelCache;
   beforeEach(() => {
@@ -49,8 +55,7 @@ describe('a graph that is not trusted', () => {
     model[Symbol.dispose]();
     cache.clear();
     expect((await running).y?.data).toEqual(x.data);
-    for (let i = 0; i < 200 && (await childrenOf(process.pid)).length > 0; i++) await sleep(10);
-    expect(await childrenOf(process.pid)).toEqual([]);
+    await childrenGone();
     expect(cache.stats().peakChildRssBytes).toBeGreaterThan(20e6);
   });
 
@@ -85,7 +90,7 @@ describe('a graph that is not trusted', () => {
       code: 'ERR_ENGINE',
       message: expect.stringMatching(/^the child process that runs the model ended with/),
     });
-    expect(await childrenOf(process.pid)).toEqual([]);
+    await childrenGone();
   });
 
   it('is ended where a run takes more processor time than its limit', async () => {
@@ -98,7 +103,7 @@ describe('a graph that is not trusted', () => {
     expect((await model.run({ x: ones(1, 384) })).y?.dims).toEqual([1, 384]);
     await expect(model.run({ x: ones(768, 384) })).rejects.toMatchObject(failure);
     await expect(model.run({ x: ones(1, 384) })).rejects.toMatchObject(failure);
-    expect(await childrenOf(process.pid)).toEqual([]);
+    await childrenGone();
   });
 
   it.each([
