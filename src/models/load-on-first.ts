@@ -10,6 +10,7 @@ import type { EngineChoice } from './engine/engine.js';
 import type { LoadSettings } from './load-options.js';
 import type { LoadedModel } from './model.js';
 import type { ModelBytes } from './model-source.js';
+import { probeDevice } from './probe-device.js';
 
 /** Tries each device for real, best first; the reasons of those that failed go into the result. */
 export async function loadOnFirst(
@@ -25,6 +26,7 @@ export async function loadOnFirst(
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   for (const [index, device] of candidates.entries()) {
     try {
+      await checkDevice(device);
       const concurrency = settings.concurrency ?? concurrencyFor(device, threads);
       const plan = { device, threads, concurrency, freeDimensions, profile, operatorLibraries };
       const session = await choice.engine.load(bytes, plan);
@@ -35,6 +37,13 @@ export async function loadOnFirst(
     }
   }
   throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
+}
+
+/** Whether the device computes at all, before a graph is blamed or a driver let into this process. */
+async function checkDevice(device: Device): Promise<void> {
+  const problem = device === 'cpu' ? undefined : await probeDevice(device);
+  if (problem !== undefined)
+    throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', `${device} does not compute: ${problem}`);
 }
 
 /** As many as keep the cores busy; elsewhere one computes while the next is handed over. */

@@ -6,6 +6,10 @@ import { twoOutputsGraph } from '../support/graphs.js';
 
 const missing = providers.find(({ unavailable }) => unavailable() !== undefined);
 
+const present = providers.filter(
+  ({ device, unavailable }) => device !== 'cpu' && unavailable() === undefined,
+);
+
 describe('device detection', () => {
   it('always finds the processor', () => {
     expect(detectDevice('cpu')).toEqual({ device: 'cpu', rejected: [] });
@@ -28,6 +32,25 @@ describe('device detection', () => {
     expect(() => detectDevice(device)).toThrow(expect.objectContaining(failure));
     await using cache = new ModelCache({ device });
     await expect(cache.acquire(twoOutputsGraph())).rejects.toMatchObject(failure);
+  });
+
+  // Skipped where there is no driver of any.
+  it.runIf(present.length > 0)('computes on each device like on the processor, or says why not', async () => {
+    const tensor = { type: 'float32' as const, dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
+    for (const { device } of present) {
+      await using cache = new ModelCache({ device });
+      const result = await cache.acquire(twoOutputsGraph()).then(
+        async (model) => (await model.run({ a: tensor, b: tensor })).product?.data,
+        ({ code, message }) => ({ code, message }),
+      );
+      const refusal = `${device} does not compute: `;
+      if (result && 'code' in result)
+        expect(result).toEqual({
+          code: 'ERR_DEVICE_UNAVAILABLE',
+          message: expect.stringContaining(refusal),
+        });
+      else expect(result).toEqual(Float32Array.of(1, 4, 9, 16));
+    }
   });
 
   it('reports the devices a load passed over', async () => {

@@ -95,6 +95,11 @@ export class StockChild {
     });
   }
 
+  /** The first line of its standard error; `''` where it was silent, or what it said lies too far back. */
+  get lastWords(): string {
+    return this.#stderr.trim().split('\n')[0] ?? '';
+  }
+
   nextId(): number {
     return ++this.#lastId;
   }

@@ -1,0 +1,50 @@
+// Whether a device really computes: a graph of one node over one element, loaded on it alone and run once. In a child
+// process, because a driver may crash, hang, or write to standard error.
+import type { Device, Tensor } from '../contract/index.js';
+import { codeOf, messageOf } from '../util/errors.js';
+import { StockChild } from './engine/child-process.js';
+import type { LoadedGraph } from './engine/protocol.js';
+
+/** `y = x + x` over one float32, in ONNX's format (IR version 8, operator set 17). */
+const GRAPH = Buffer.from(
+  'CAgSCHNwaWxsd2F5OkAKFQoBeAoBeBIBeRoFQWRkXzAiA0FkZBIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgIQEQ==',
+  'base64',
+);
+const PLAN = { threads: 1, concurrency: 1, freeDimensions: [], profile: '', operatorLibraries: [] };
+/** A driver that compiles its first shader takes seconds; one that takes longer does not come back. */
+const HANGS_MS = 60_000;
+
+const trials = new Map<Device, Promise<string | undefined>>();
+
+/** Why `device` does not compute here, or undefined where it does. Found out once. */
+export function probeDevice(device: Device): Promise<string | undefined> {
+  const trial = trials.get(device) ?? tryDevice(device);
+  trials.set(device, trial);
+  return trial;
+}
+
+async function tryDevice(device: Device): Promise<string | undefined> {
+  let child: StockChild | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    child = await StockChild.start();
+    timer = setTimeout(() => child?.kill('did not come back'), HANGS_MS).unref();
+    const y = await addOnDevice(child, device);
+    return y === 42 ? undefined : `21 + 21 is ${y} on it`;
+  } catch (error) {
+    if (codeOf(error) === 'ERR_OUT_OF_MEMORY') trials.delete(device); // another time it may do
+    return [messageOf(error), child?.lastWords].filter(Boolean).join('; ');
+  } finally {
+    clearTimeout(timer);
+    child?.kill('has tried the device');
+  }
+}
+
+async function addOnDevice(child: StockChild, device: Device): Promise<unknown> {
+  const plan = { ...PLAN, device };
+  const { session } = (await child.ask({ kind: 'load', model: GRAPH, plan })) as LoadedGraph;
+  const tensor: Tensor = { type: 'float32', dims: [1], data: Float32Array.of(21) };
+  const run = { kind: 'run', session, feeds: [{ name: 'x', tensor }], outputs: ['y'] } as const;
+  const [y] = (await child.ask(run)) as Tensor[];
+  return y?.data[0];
+}
