@@ -4,6 +4,7 @@ import { type FileHandle, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../util/errors.js';
 import { openFile, stampOf } from './file-stamp.js';
+import { checkLength } from './model-source.js';
 import { openBeneath } from './vetting/beneath.js';
 import { ModelVetting } from './vetting/vetting.js';
 
@@ -20,7 +21,7 @@ export interface ModelIdentity {
 const STEP = 1 << 20;
 
 /**
- * Reads a graph's file once, a piece at a time. Rejects with `ERR_NOT_A_FILE`, or with the system's own code where
+ * Reads a graph's file once, a piece at a time. Rejects with `ERR_NOT_A_FILE`, `ERR_TOO_LARGE`, or with the system's own code where
  * it cannot be read. What is wrong with the graph, or leads out of its folder, loading it says.
  */
 export async function identifyModel(file: string): Promise<ModelIdentity> {
@@ -41,7 +42,7 @@ export async function identifyModel(file: string): Promise<ModelIdentity> {
 
 /** Hashes a graph, and collects its tensors in other files as far as it is sound. */
 async function identifyGraph(handle: FileHandle, file: string) {
-  const { size } = await stampOf(handle, file).catch(async (error: unknown) => {
+  const size = await sizeOf(handle, file).catch(async (error: unknown) => {
     await handle.close();
     throw error;
   });
@@ -56,6 +57,13 @@ async function identifyGraph(handle: FileHandle, file: string) {
     }
   });
   return { ...identity, external: vetting.external };
+}
+
+/** Rather than after hours of hashing: nothing longer can be loaded. */
+async function sizeOf(handle: FileHandle, file: string): Promise<number> {
+  const { size } = await stampOf(handle, file);
+  checkLength(size);
+  return size;
 }
 
 /** Hashes a file and closes it. */

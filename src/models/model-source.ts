@@ -131,7 +131,8 @@ async function disposeOnFailure<T>(memory: ChargedBytes, work: () => Promise<T>)
   }
 }
 
-function checkLength(bytes: number): void {
+/** Throws `ERR_TOO_LARGE` for a model of more bytes than ONNX Runtime can parse. */
+export function checkLength(bytes: number): void {
   if (bytes > MAX_MODEL_BYTES)
     throw new SpillwayError(
       'ERR_TOO_LARGE',
