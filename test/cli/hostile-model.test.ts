@@ -20,7 +20,7 @@ const mistyped = () =>
     inputs: [{ name: 'x', type: 'float32', dims: [2] }],
     outputs: [{ name: 'y', type: 'float32', dims: [2] }],
     nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
-    constants: { w: { type: 'int64', dims: [2], data: BigInt64Array.of(1n, 2n) } },
+    constants: { w: { type: 'int32', dims: [2], data: [1, 2] } },
   });
 
 const GRAPHS: Record<string, () => Uint8Array> = {
