@@ -1,5 +1,7 @@
 // The export list.
-export { Batcher, type BatcherOptions, type BatcherStats, type BatchRunner } from './batch/batcher.js';
+export type { BatchRunner } from './batch/batch-runner.js';
+export { Batcher, type BatcherStats } from './batch/batcher.js';
+export type { BatcherOptions, SubmitOptions } from './batch/batcher-options.js';
 export { AdaptiveCache, getAdaptiveCache } from './cache/adaptive-cache.js';
 export type { AdaptiveCacheOptions, AdaptiveCacheStats } from './cache/adaptive-cache-options.js';
 export { ByteCache } from './cache/byte-cache.js';

@@ -1,207 +1,180 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Tensor, TensorElements } from '../contract/index.js';
-import { codeOf, invalidArgument, SpillwayError } from '../util/errors.js';
-
-/** What a batcher needs of a model. */
-export interface BatchRunner {
-  run(feeds: Record<string, Tensor>, options: { signal?: AbortSignal }): Promise<Record<string, Tensor>>;
-}
-
-export interface BatcherOptions {
-  /** Items in a batch at most; 8 unless told. */
-  readonly maxBatch?: number;
-  /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
-  readonly limit?: () => number;
-  /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
-  readonly holdBack?: () => Disposable;
-  /** Aborts what waits and what runs. */
-  readonly signal?: AbortSignal;
-}
+import { Backlog, dueAt } from './backlog.js';
+import type { BatchRunner } from './batch-runner.js';
+import {
+  type BatcherOptions,
+  type BatcherPlan,
+  planBatcher,
+  planSubmission,
+  type SubmitOptions,
+} from './batcher-options.js';
+import { Job, MOST_TIMER_MS } from './job.js';
+import { Ladder } from './ladder.js';
+import { checkItem, type Item, shapeOf, splitRows, stackItems } from './rows.js';
 
 export interface BatcherStats {
+  /** Items and batches that ran. */
   readonly items: number;
   readonly batches: number;
   /** Batches that were split because the budget refused their memory. */
   readonly splits: number;
   /** Items of the largest batch that ran. */
   readonly largest: number;
-}
-
-/** A large photo that is being decoded holds its memory for some seconds. */
-const ROOM_EVERY_MS = 40;
-const ROOM_ATTEMPTS = 100;
-
-type Item = Readonly<Record<string, Tensor>>;
-export type Numeric = Exclude<TensorElements, readonly string[]>;
-
-interface Job {
-  readonly item: Item;
-  readonly resolve: (outputs: Item) => void;
-  readonly reject: (reason: unknown) => void;
+  /** Items that wait, and runs that are going on. */
+  readonly waiting: number;
+  readonly running: number;
+  /** Items whose deadline passed before they began. */
+  readonly expired: number;
 }
 
 /**
- * Runs items whose tensors all have a first dimension of 1 and else equal shapes. One batch runs at a time; its
- * outputs are split again along the first dimension, and each submitter gets a copy of its own row.
+ * Runs items whose tensors all have a first dimension of 1. Those of one shape share batches; outputs are split again
+ * along the first dimension, and each submitter gets a copy of its own row.
+ *
+ * Order: every promise settles with its own item's outputs, so whoever awaits them in order of submission has the
+ * results in that order. They *settle* in order of submission among items of one shape and priority while
+ * `concurrency` is 1; items of other shapes or priorities, and concurrent runs, may overtake.
  */
 export class Batcher {
   readonly #model: BatchRunner;
-  readonly #maxBatch: number;
-  readonly #limit: () => number;
-  readonly #holdBack: (() => Disposable) | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #queue: Job[] = [];
-  #running = false;
-  #stats = { items: 0, batches: 0, splits: 0, largest: 0 };
+  readonly #plan: BatcherPlan;
+  readonly #backlog = new Backlog<Job>();
+  readonly #ladder: Ladder;
+  readonly #aborts = new Set<AbortController>();
+  readonly #stats = { items: 0, batches: 0, splits: 0, largest: 0, expired: 0 };
+  #submitted = 0;
+  #running = 0;
+  #turn: NodeJS.Immediate | undefined;
+  #gathering: NodeJS.Timeout | undefined;
 
-  constructor(
-    model: BatchRunner,
-    { maxBatch = 8, limit = () => maxBatch, holdBack, signal }: BatcherOptions = {},
-  ) {
-    if (!Number.isInteger(maxBatch) || maxBatch < 1)
-      throw invalidArgument('maxBatch', 'an integer of at least 1', maxBatch);
+  /** Throws `ERR_INVALID_ARGUMENT`. */
+  constructor(model: BatchRunner, options: BatcherOptions = {}) {
     this.#model = model;
-    this.#maxBatch = maxBatch;
-    this.#limit = limit;
-    this.#holdBack = holdBack;
-    this.#signal = signal;
+    this.#plan = planBatcher(options);
+    const { holdBack, signal } = this.#plan;
+    this.#ladder = new Ladder({
+      attempt: (jobs) => this.#attempt(jobs),
+      refused: (jobs) => {
+        if (jobs.length > 1) this.#stats.splits++;
+      },
+      holdBack,
+    });
+    signal?.addEventListener('abort', () => this.#abortAll(signal.reason), { once: true });
   }
 
   /**
    * Queues one item and resolves with its outputs. Its tensors are copied when the batch starts and must stay as
-   * they are until the promise settles.
+   * they are until the promise settles. Throws `ERR_INVALID_ARGUMENT`; rejects with what the model rejects with,
+   * `ERR_DEADLINE`, or the reason of the signal that aborted.
    */
-  submit(item: Item): Promise<Item> {
-    for (const [name, { dims }] of Object.entries(item))
-      if (dims[0] !== 1)
-        throw invalidArgument(name, 'a tensor of one item (first dimension 1)', `[${dims.join()}]`);
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ item, resolve, reject });
-      void this.#pump();
-    });
+  submit(item: Item, options: SubmitOptions = {}): Promise<Item> {
+    checkItem(item);
+    const { priority, deadlineMs } = planSubmission(options, this.#plan.priority);
+    const aborted = [this.#plan.signal, options.signal].find((signal) => signal?.aborted);
+    if (aborted) return Promise.reject(aborted.reason);
+    const now = performance.now();
+    const job = new Job(
+      {
+        item,
+        lane: shapeOf(item),
+        due: dueAt(now, priority),
+        serial: this.#submitted++,
+        since: now,
+        deadlineAt: now + deadlineMs,
+        signal: options.signal,
+      },
+      { leave: (leaving) => this.#backlog.remove(leaving), expired: () => this.#stats.expired++ },
+    );
+    this.#backlog.add(job);
+    this.#pump();
+    return job.outputs;
   }
 
   stats(): BatcherStats {
-    return { ...this.#stats };
+    return { ...this.#stats, waiting: this.#backlog.length, running: this.#running };
   }
 
-  async #pump(): Promise<void> {
-    if (this.#running) return;
-    this.#running = true;
-    // One turn of the loop lets the submitters of the same instant into the first batch.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) {
-      const items = Math.max(1, Math.min(this.#maxBatch, this.#limit()));
-      await this.#runAll(this.#queue.splice(0, items));
+  /** One turn of the loop lets the submitters of the same instant into the same batch, also those that a run let go on. */
+  #pump(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    clearTimeout(this.#gathering);
+    while (this.#running < this.#plan.concurrency) {
+      const jobs = this.#next();
+      if (!jobs) return;
+      this.#running++;
+      void this.#work(jobs);
     }
-    this.#running = false;
   }
 
-  /** Runs the jobs in one batch; where the budget refuses, in halves, down to one at a time, which waits for room. */
-  async #runAll(jobs: readonly Job[]): Promise<void> {
+  async #work(jobs: readonly Job[]): Promise<void> {
     try {
-      const rows = await this.#runBatch(jobs.map(({ item }) => item));
-      for (const [i, { resolve }] of jobs.entries()) resolve(rows[i] as Item);
+      await this.#ladder.run(jobs);
     } catch (error) {
-      const [only, another] = jobs;
-      if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || (!another && !this.#holdBack)) {
-        for (const { reject } of jobs) reject(error);
-        return;
-      }
-      if (only && !another) return this.#runWithRoom(only);
-      this.#stats.splits++;
-      const half = Math.ceil(jobs.length / 2);
-      await this.#runAll(jobs.slice(0, half));
-      await this.#runAll(jobs.slice(half));
+      for (const job of jobs) job.reject(error);
+    }
+    this.#running--;
+    this.#pump();
+  }
+
+  /** The jobs of the next batch; undefined where nothing waits, or may wait for more to come. */
+  #next(): readonly Job[] | undefined {
+    const now = performance.now();
+    let wake = Number.POSITIVE_INFINITY;
+    for (const lane of this.#backlog.lanes()) {
+      const { jobs, full } = this.#fill(lane);
+      const until = (lane[0] as Job).since + this.#plan.maxLatencyMs;
+      if (full || this.#running === 0 || until <= now) return this.#take(jobs, now);
+      wake = Math.min(wake, until);
+    }
+    if (Number.isFinite(wake))
+      this.#gathering = setTimeout(() => this.#dispatch(), Math.min(MOST_TIMER_MS, wake - now));
+    return undefined;
+  }
+
+  /** The batch that the head of a lane would be in now; `full`: it would not grow by waiting. */
+  #fill(lane: readonly Job[]): { jobs: readonly Job[]; full: boolean } {
+    const { maxBatch, limit } = this.#plan;
+    const items = Math.max(1, Math.min(maxBatch, limit?.() ?? maxBatch));
+    return { jobs: lane.slice(0, items), full: lane.length >= items };
+  }
+
+  #take(jobs: readonly Job[], now: number): readonly Job[] {
+    this.#backlog.take(jobs, jobs.length);
+    // Where the loop was blocked, their timers come too late.
+    for (const job of jobs) if (job.deadlineAt <= now) job.expire();
+    return jobs;
+  }
+
+  #abortAll(reason: unknown): void {
+    for (const job of this.#backlog.drain()) job.reject(reason);
+    for (const abort of this.#aborts) abort.abort(reason);
+  }
+
+  async #attempt(jobs: readonly Job[]): Promise<readonly Item[]> {
+    this.#plan.signal?.throwIfAborted();
+    const abort = new AbortController();
+    // A run goes on as long as anybody waits for it.
+    for (const job of jobs)
+      job.abandoned = () => {
+        if (jobs.every(({ settled }) => settled)) abort.abort();
+      };
+    this.#aborts.add(abort);
+    try {
+      const feeds = stackItems(jobs.map(({ item }) => item));
+      const outputs = await this.#model.run(feeds, { signal: abort.signal });
+      const rows = splitRows(outputs, jobs.length);
+      this.#stats.items += jobs.length;
+      this.#stats.batches++;
+      this.#stats.largest = Math.max(this.#stats.largest, jobs.length);
+      return rows;
+    } finally {
+      this.#aborts.delete(abort);
     }
   }
-
-  /** An item that was refused alone: tried again while what others have in flight ends and nothing new begins. */
-  async #runWithRoom({ item, resolve, reject }: Job): Promise<void> {
-    using _held = this.#holdBack?.();
-    for (let attempt = 1; ; attempt++) {
-      await sleep(ROOM_EVERY_MS);
-      try {
-        const [row] = await this.#runBatch([item]);
-        return resolve(row as Item);
-      } catch (error) {
-        if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || attempt === ROOM_ATTEMPTS) return reject(error);
-      }
-    }
-  }
-
-  async #runBatch(items: readonly Item[]): Promise<Item[]> {
-    this.#signal?.throwIfAborted();
-    const feeds: Record<string, Tensor> = {};
-    for (const name of Object.keys(items[0] as Item)) feeds[name] = stack(name, items);
-    const outputs = await this.#model.run(feeds, this.#signal ? { signal: this.#signal } : {});
-    this.#stats.items += items.length;
-    this.#stats.batches++;
-    this.#stats.largest = Math.max(this.#stats.largest, items.length);
-    return items.map((_, row) =>
-      Object.fromEntries(
-        Object.entries(outputs).map(([name, tensor]) => [name, rowOf(name, tensor, row, items.length)]),
-      ),
-    );
-  }
-}
-
-/** Joins one input of all items along the first dimension. */
-function stack(name: string, items: readonly Item[]): Tensor {
-  const first = tensorOf(items[0] as Item, name);
-  if (items.length === 1) return first;
-  for (const item of items) {
-    const { dims } = tensorOf(item, name);
-    if (dims.length !== first.dims.length || dims.some((size, axis) => size !== first.dims[axis]))
-      throw invalidArgument(name, `items of one shape [${first.dims.join()}]`, `[${dims.join()}]`);
-  }
-  const dims = [items.length, ...first.dims.slice(1)];
-  if (isText(first.data))
-    return {
-      type: first.type,
-      dims,
-      data: items.flatMap((item) => tensorOf(item, name).data as readonly string[]),
-    };
-  const data = emptyLike(first.data, items.length * first.data.length);
-  for (const [i, item] of items.entries())
-    (data as Uint8Array).set(tensorOf(item, name).data as Uint8Array, i * first.data.length);
-  return { type: first.type, dims, data };
-}
-
-/** Zeros of the same kind. A Buffer is a Uint8Array whose constructor must not be used. */
-export function emptyLike(data: Numeric, length: number): Numeric {
-  const Elements = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (
-    length: number,
-  ) => Numeric;
-  return new Elements(length);
-}
-
-function tensorOf(item: Item, name: string): Tensor {
-  const tensor = item[name];
-  if (!tensor)
-    throw invalidArgument(
-      'item',
-      `a tensor named ${name}, as the other items have`,
-      Object.keys(item).join(),
-    );
-  return tensor;
-}
-
-function rowOf(name: string, { type, dims, data }: Tensor, row: number, rows: number): Tensor {
-  if (dims[0] !== rows)
-    throw new SpillwayError(
-      'ERR_MODEL_REJECTED',
-      `expected the output ${name} to have one row per item (${rows}) but its shape is [${dims.join()}]: the graph cannot be batched`,
-    );
-  const length = data.length / rows;
-  return {
-    type,
-    dims: [1, ...dims.slice(1)],
-    data: data.slice(row * length, (row + 1) * length) as TensorElements,
-  };
-}
-
-function isText(data: TensorElements): data is readonly string[] {
-  return Array.isArray(data);
 }

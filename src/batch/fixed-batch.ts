@@ -1,7 +1,8 @@
 // Graphs that insist on a number of rows: what is missing is filled up, and what comes of that is dropped.
 import type { Tensor, TensorElements } from '../contract/index.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
-import { type BatchRunner, emptyLike, type Numeric } from './batcher.js';
+import type { BatchRunner } from './batch-runner.js';
+import { emptyLike, type Numeric } from './rows.js';
 
 /**
  * Runs a graph whose first dimension is fixed to `rows`: batches of fewer items are filled up with zeros, and the

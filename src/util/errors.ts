@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'ERR_CACHE_UNSAFE'
   | 'ERR_CACHE_VERSION'
   | 'ERR_CLOSED'
+  | 'ERR_DEADLINE'
   | 'ERR_DECODE'
   | 'ERR_DEVICE_LOST'
   | 'ERR_DEVICE_UNAVAILABLE'

@@ -1,6 +1,7 @@
 // Photos through a graph of the user's own: decode to what it takes, run it, name classes or keep the embedding.
 import { readFile } from 'node:fs/promises';
-import { Batcher, type BatchRunner } from '../batch/batcher.js';
+import type { BatchRunner } from '../batch/batch-runner.js';
+import { Batcher } from '../batch/batcher.js';
 import { fixedBatch } from '../batch/fixed-batch.js';
 import type { Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';

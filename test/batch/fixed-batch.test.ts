@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Batcher, type BatchRunner } from '../../src/batch/batcher.js';
+import type { BatchRunner } from '../../src/batch/batch-runner.js';
+import { Batcher } from '../../src/batch/batcher.js';
 import { fixedBatch } from '../../src/batch/fixed-batch.js';
 import type { Tensor } from '../../src/contract/index.js';
 

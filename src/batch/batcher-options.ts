@@ -1,0 +1,63 @@
+// The options of a batcher: checked, defaults filled in.
+import * as v from 'valibot';
+import { parseDuration } from '../util/durations.js';
+import { invalidArgument } from '../util/errors.js';
+import { parseOptions, signalSchema } from '../util/options.js';
+
+const count = () => v.pipe(v.number(), v.integer(), v.minValue(1));
+const duration = v.union([v.number(), v.string()]);
+const callback = <F>() => v.custom<F>((value) => typeof value === 'function', 'a function');
+
+const schema = v.strictObject({
+  /** Items in a batch at most; 8 unless told. */
+  maxBatch: v.optional(count(), 8),
+  /**
+   * While another run of this batcher is going on, items are gathered for so long at most before a batch that is not
+   * full begins; without it, until a run ends. When none is going on, nothing waits: a batch begins at once.
+   */
+  maxLatency: v.optional(duration),
+  /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
+  concurrency: v.optional(count(), 1),
+  /** Of items that do not say; 0 unless told, more goes first. */
+  priority: v.optional(v.pipe(v.number(), v.finite()), 0),
+  /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
+  limit: v.optional(callback<() => number>()),
+  /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
+  holdBack: v.optional(callback<() => Disposable>()),
+  /** Aborts what waits and what runs. */
+  signal: signalSchema,
+});
+
+export type BatcherOptions = v.InferInput<typeof schema>;
+
+/** Final values. */
+export type BatcherPlan = Omit<v.InferOutput<typeof schema>, 'maxLatency'> & {
+  readonly maxLatencyMs: number;
+};
+
+/** Throws `ERR_INVALID_ARGUMENT`. */
+export function planBatcher(options: BatcherOptions): BatcherPlan {
+  const { maxLatency, ...plan } = parseOptions(schema, options, 'Batcher');
+  const maxLatencyMs =
+    maxLatency === undefined ? Number.POSITIVE_INFINITY : parseDuration(maxLatency, 'Batcher.maxLatency');
+  return { ...plan, maxLatencyMs };
+}
+
+export interface SubmitOptions {
+  /** More goes first; the batcher's own unless told. A second of waiting counts for one step. */
+  readonly priority?: number | undefined;
+  /** Time from now until it has to have begun to run, else it rejects with `ERR_DEADLINE`. */
+  readonly deadline?: number | string | undefined;
+  /** Gives the item up, whether it waits or runs: its promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Final values of one submission. Throws `ERR_INVALID_ARGUMENT`. */
+export function planSubmission({ priority, deadline }: SubmitOptions, usual: number) {
+  if (priority !== undefined && !Number.isFinite(priority))
+    throw invalidArgument('priority', 'a finite number', priority);
+  return {
+    priority: priority ?? usual,
+    deadlineMs: deadline === undefined ? Number.POSITIVE_INFINITY : parseDuration(deadline, 'deadline'),
+  };
+}

@@ -1,0 +1,103 @@
+// One submitted item: where it stands while it waits, and how it ends.
+import { SpillwayError } from '../util/errors.js';
+import type { Waiting } from './backlog.js';
+import type { Item } from './rows.js';
+
+/** What is known of an item when it comes. */
+export interface JobPlan extends Waiting {
+  readonly item: Item;
+  /** `performance.now()` of its submission. */
+  readonly since: number;
+  /** When it is too late to begin, by the same clock; `Infinity`: never. */
+  readonly deadlineAt: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The batcher, as its jobs see it. */
+export interface JobKeeper {
+  /** Takes a job out of the waiting line; false where it is not in there any more. */
+  leave(job: Job): boolean;
+  /** Told of every job that was not begun in time. */
+  expired(): void;
+}
+
+/** The longest that a timer of Node can be set to. */
+export const MOST_TIMER_MS = 2 ** 31 - 1;
+
+/** Settles once; what comes later is dropped. */
+export class Job implements Waiting {
+  readonly item: Item;
+  readonly lane: string;
+  readonly due: number;
+  readonly serial: number;
+  readonly since: number;
+  readonly deadlineAt: number;
+  readonly outputs: Promise<Item>;
+  /** Called when the submitter gave it up while it ran. */
+  abandoned: (() => void) | undefined;
+  readonly #keeper: JobKeeper;
+  #settle: { resolve(outputs: Item): void; reject(reason: unknown): void } | undefined;
+  #forget: () => void = () => undefined;
+
+  constructor({ item, lane, due, serial, since, deadlineAt, signal }: JobPlan, keeper: JobKeeper) {
+    this.item = item;
+    this.lane = lane;
+    this.due = due;
+    this.serial = serial;
+    this.since = since;
+    this.deadlineAt = deadlineAt;
+    this.#keeper = keeper;
+    this.outputs = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#watch(signal);
+  }
+
+  get settled(): boolean {
+    return this.#settle === undefined;
+  }
+
+  resolve(outputs: Item): void {
+    this.#settle?.resolve(outputs);
+    this.#end();
+  }
+
+  reject(reason: unknown): void {
+    this.#settle?.reject(reason);
+    this.#end();
+  }
+
+  /** Rejects it with `ERR_DEADLINE`. */
+  expire(): void {
+    this.#keeper.expired();
+    const after = Math.round(this.deadlineAt - this.since);
+    this.reject(
+      new SpillwayError('ERR_DEADLINE', `expected the item to begin within ${after} ms but it still waited`),
+    );
+  }
+
+  #watch(signal: AbortSignal | undefined): void {
+    const onAbort = () => {
+      this.#keeper.leave(this);
+      this.reject(signal?.reason);
+      this.abandoned?.();
+    };
+    // One that runs already comes through, however late.
+    const onDeadline = () => {
+      if (this.#keeper.leave(this)) this.expire();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const ms = this.deadlineAt - this.since;
+    // A later one is looked at only when its turn comes.
+    const timer = ms <= MOST_TIMER_MS ? setTimeout(onDeadline, ms) : undefined;
+    this.#forget = () => {
+      signal?.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+    };
+  }
+
+  #end(): void {
+    this.#settle = undefined;
+    this.#forget();
+  }
+}

@@ -1,0 +1,80 @@
+// Items into one batch and back: tensors are joined along their first dimension, outputs split along theirs.
+import type { Tensor, TensorElements } from '../contract/index.js';
+import { invalidArgument, SpillwayError } from '../util/errors.js';
+
+/** The inputs of one item by name, or its outputs. */
+export type Item = Readonly<Record<string, Tensor>>;
+export type Numeric = Exclude<TensorElements, readonly string[]>;
+
+/** Throws `ERR_INVALID_ARGUMENT` unless every tensor has a first dimension of 1, and as many elements as its dims say. */
+export function checkItem(item: Item): void {
+  for (const [name, { dims, data }] of Object.entries(item)) {
+    if (dims[0] !== 1)
+      throw invalidArgument(name, 'a tensor of one item (first dimension 1)', `[${dims.join()}]`);
+    const elements = dims.reduce((product, size) => product * size, 1);
+    if (data.length !== elements)
+      throw invalidArgument(`${name}.data`, `${elements} elements for [${dims.join()}]`, data.length);
+  }
+}
+
+/** Equal for items that can be joined as they are. */
+export function shapeOf(item: Item): string {
+  return Object.keys(item)
+    .sort()
+    .map((name) => `${name}:${item[name]?.type}[${item[name]?.dims.join()}]`)
+    .join(' ');
+}
+
+/** Joins items of one shape, input by input. */
+export function stackItems(items: readonly Item[]): Record<string, Tensor> {
+  const [first] = items;
+  if (!first || items.length === 1) return { ...first };
+  return Object.fromEntries(
+    Object.keys(first).map((name) => [name, stack(items.map((item) => item[name] as Tensor))]),
+  );
+}
+
+/** The outputs of each of `rows` items, copied out. Throws `ERR_MODEL_REJECTED` for an output without a row for each. */
+export function splitRows(outputs: Item, rows: number): Item[] {
+  return Array.from({ length: rows }, (_, row) =>
+    Object.fromEntries(
+      Object.entries(outputs).map(([name, tensor]) => [name, rowOf(name, tensor, row, rows)]),
+    ),
+  );
+}
+
+/** Zeros of the same kind. A Buffer is a Uint8Array whose constructor must not be used. */
+export function emptyLike(data: Numeric, length: number): Numeric {
+  const Elements = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (
+    length: number,
+  ) => Numeric;
+  return new Elements(length);
+}
+
+export function isText(data: TensorElements): data is readonly string[] {
+  return Array.isArray(data);
+}
+
+function stack(tensors: readonly Tensor[]): Tensor {
+  const { type, dims: own, data: model } = tensors[0] as Tensor;
+  const dims = [tensors.length, ...own.slice(1)];
+  if (isText(model)) return { type, dims, data: tensors.flatMap(({ data }) => data as readonly string[]) };
+  const joined = emptyLike(model, tensors.length * model.length);
+  for (const [i, { data }] of tensors.entries())
+    (joined as Uint8Array).set(data as Uint8Array, i * model.length);
+  return { type, dims, data: joined };
+}
+
+function rowOf(name: string, { type, dims, data }: Tensor, row: number, rows: number): Tensor {
+  if (dims[0] !== rows)
+    throw new SpillwayError(
+      'ERR_MODEL_REJECTED',
+      `expected the output ${name} to have one row per item (${rows}) but its shape is [${dims.join()}]: the graph cannot be batched`,
+    );
+  const length = data.length / rows;
+  return {
+    type,
+    dims: [1, ...dims.slice(1)],
+    data: data.slice(row * length, (row + 1) * length) as TensorElements,
+  };
+}
