@@ -24,11 +24,11 @@ const side = (share) => ({
     const inputs = Array.from({ length: items }, (_, i) => pictureOf(i));
     const account = ledger.account('infer', 0);
     const idle = ledger.held(account);
-    const need = await needOf(new Batcher(model, { maxBatch: BATCH }), inputs, ledger);
+    const need = await needOf(new Batcher(model, { minBatch: BATCH, maxBatch: BATCH }), inputs, ledger);
     return {
       async run() {
         ledger.setLimit(account, idle + share * need);
-        const batcher = new Batcher(model, { maxBatch: BATCH });
+        const batcher = new Batcher(model, { minBatch: BATCH, maxBatch: BATCH });
         /** @type {number[]} */
         const order = [];
         const sums = new Float64Array(items);

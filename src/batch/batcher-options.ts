@@ -9,13 +9,22 @@ const duration = v.union([v.number(), v.string()]);
 const callback = <F>() => v.custom<F>((value) => typeof value === 'function', 'a function');
 
 const schema = v.strictObject({
-  /** Items in a batch at most; 8 unless told. */
-  maxBatch: v.optional(count(), 8),
+  /** No speed is sought in batches below so many items, nor latency; only memory makes them smaller. 1 unless told. */
+  minBatch: v.optional(count(), 1),
+  /** Items in a batch at most; 64 unless told. The batch grows to it only as long as that makes items cheaper. */
+  maxBatch: v.optional(count(), 64),
   /**
-   * While another run of this batcher is going on, items are gathered for so long at most before a batch that is not
-   * full begins; without it, until a run ends. When none is going on, nothing waits: a batch begins at once.
+   * Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
+   * gathered for so long at most before a batch that is not full begins, without it until a run ends. When none is going
+   * on, nothing waits: a batch begins at once. Time in the line of a batcher that has more to do than it can is beside.
    */
   maxLatency: v.optional(duration),
+  /**
+   * Above 0 and up to 1: of the budget (without one, of the limit that binds), what a run may take beyond the loaded
+   * model, and never more than is free. Measured at the engine; without it memory bounds a batch by `limit` alone, and
+   * by what was refused before.
+   */
+  memoryShare: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
   /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
   concurrency: v.optional(count(), 1),
   /** Of items that do not say; 0 unless told, more goes first. */
@@ -38,6 +47,8 @@ export type BatcherPlan = Omit<v.InferOutput<typeof schema>, 'maxLatency'> & {
 /** Throws `ERR_INVALID_ARGUMENT`. */
 export function planBatcher(options: BatcherOptions): BatcherPlan {
   const { maxLatency, ...plan } = parseOptions(schema, options, 'Batcher');
+  if (plan.minBatch > plan.maxBatch)
+    throw invalidArgument('Batcher.minBatch', `at most maxBatch (${plan.maxBatch})`, plan.minBatch);
   const maxLatencyMs =
     maxLatency === undefined ? Number.POSITIVE_INFINITY : parseDuration(maxLatency, 'Batcher.maxLatency');
   return { ...plan, maxLatencyMs };

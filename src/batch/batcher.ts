@@ -1,6 +1,7 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
 import { Backlog, dueAt } from './backlog.js';
 import type { BatchRunner } from './batch-runner.js';
+import type { SizeBound } from './batch-size.js';
 import {
   type BatcherOptions,
   type BatcherPlan,
@@ -11,6 +12,7 @@ import {
 import { Job, MOST_TIMER_MS } from './job.js';
 import { Ladder } from './ladder.js';
 import { checkItem, type Item, shapeOf, splitRows, stackItems } from './rows.js';
+import { type BatchFit, Sizing } from './sizing.js';
 
 export interface BatcherStats {
   /** Items and batches that ran. */
@@ -25,6 +27,10 @@ export interface BatcherStats {
   readonly running: number;
   /** Items whose deadline passed before they began. */
   readonly expired: number;
+  /** The last batch that was formed: how many items it could have had, and what bound it; undefined before. */
+  readonly size: { readonly items: number; readonly bound: SizeBound } | undefined;
+  /** Undefined until batches of two sizes ran. */
+  readonly fit: BatchFit | undefined;
 }
 
 /**
@@ -39,9 +45,11 @@ export class Batcher {
   readonly #model: BatchRunner;
   readonly #plan: BatcherPlan;
   readonly #backlog = new Backlog<Job>();
+  readonly #sizing: Sizing;
   readonly #ladder: Ladder;
   readonly #aborts = new Set<AbortController>();
   readonly #stats = { items: 0, batches: 0, splits: 0, largest: 0, expired: 0 };
+  #size: BatcherStats['size'];
   #submitted = 0;
   #running = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -52,10 +60,12 @@ export class Batcher {
     this.#model = model;
     this.#plan = planBatcher(options);
     const { holdBack, signal } = this.#plan;
+    this.#sizing = new Sizing(this.#plan);
     this.#ladder = new Ladder({
       attempt: (jobs) => this.#attempt(jobs),
       refused: (jobs) => {
         if (jobs.length > 1) this.#stats.splits++;
+        this.#sizing.refused(laneOf(jobs), jobs.length);
       },
       holdBack,
     });
@@ -91,7 +101,13 @@ export class Batcher {
   }
 
   stats(): BatcherStats {
-    return { ...this.#stats, waiting: this.#backlog.length, running: this.#running };
+    return {
+      ...this.#stats,
+      waiting: this.#backlog.length,
+      running: this.#running,
+      size: this.#size,
+      fit: this.#sizing.fit(),
+    };
   }
 
   /** One turn of the loop lets the submitters of the same instant into the same batch, also those that a run let go on. */
@@ -139,8 +155,9 @@ export class Batcher {
 
   /** The batch that the head of a lane would be in now; `full`: it would not grow by waiting. */
   #fill(lane: readonly Job[]): { jobs: readonly Job[]; full: boolean } {
-    const { maxBatch, limit } = this.#plan;
-    const items = Math.max(1, Math.min(maxBatch, limit?.() ?? maxBatch));
+    const { cost, bound } = this.#sizing.next(laneOf(lane), 1, Number.POSITIVE_INFINITY);
+    const items = Math.floor(cost);
+    this.#size = { items, bound };
     return { jobs: lane.slice(0, items), full: lane.length >= items };
   }
 
@@ -166,9 +183,11 @@ export class Batcher {
       };
     this.#aborts.add(abort);
     try {
+      const ran = this.#sizing.begin(laneOf(jobs), jobs.length, 1);
       const feeds = stackItems(jobs.map(({ item }) => item));
       const outputs = await this.#model.run(feeds, { signal: abort.signal });
       const rows = splitRows(outputs, jobs.length);
+      ran();
       this.#stats.items += jobs.length;
       this.#stats.batches++;
       this.#stats.largest = Math.max(this.#stats.largest, jobs.length);
@@ -177,4 +196,8 @@ export class Batcher {
       this.#aborts.delete(abort);
     }
   }
+}
+
+function laneOf(jobs: readonly Job[]): string {
+  return (jobs[0] as Job).lane;
 }

@@ -60,7 +60,7 @@ describe('queueing', () => {
 
   it('with runs to spare waits for a full batch, at most maxLatency', async () => {
     const { runner, runs } = timed();
-    const batcher = new Batcher(runner, { concurrency: 2, maxBatch: 2, maxLatency: '4ms' });
+    const batcher = new Batcher(runner, { concurrency: 2, minBatch: 2, maxBatch: 2, maxLatency: '4ms' });
     const start = performance.now();
     const all = [batcher.submit(one(1))];
     await vi.advanceTimersByTimeAsync(1);
@@ -72,7 +72,7 @@ describe('queueing', () => {
 
   it('does not wait with a full batch', async () => {
     const { runner, runs } = timed();
-    const batcher = new Batcher(runner, { concurrency: 2, maxBatch: 2, maxLatency: '4ms' });
+    const batcher = new Batcher(runner, { concurrency: 2, minBatch: 2, maxBatch: 2, maxLatency: '4ms' });
     const all = [batcher.submit(one(1))];
     await vi.advanceTimersByTimeAsync(1);
     const now = performance.now();
