@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { parseDuration } from '../util/durations.js';
 import { invalidArgument } from '../util/errors.js';
 import { parseOptions, signalSchema } from '../util/options.js';
+import { paddingSchema } from './padding-plan.js';
 
 const count = () => v.pipe(v.number(), v.integer(), v.minValue(1));
 const duration = v.union([v.number(), v.string()]);
@@ -25,6 +26,18 @@ const schema = v.strictObject({
    * by what was refused before.
    */
   memoryShare: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  /**
+   * Tokens in a batch at most, padding included; an item that has more runs alone. A token is a step along the padded
+   * dimension, without `pad` along the second dimension of an item's first input.
+   */
+  tokenBudget: v.optional(count(), Number.MAX_SAFE_INTEGER),
+  /**
+   * Lets items of several lengths share a batch. Without it only items of equal shapes do: a graph without a mask may
+   * say something else of an item that was padded, so nothing is ever padded unasked.
+   */
+  pad: v.optional(paddingSchema),
+  /** Of the tokens of a batch, that may be padding: neighbours in length are sought among those that wait. */
+  maxPadding: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.1),
   /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
   concurrency: v.optional(count(), 1),
   /** Of items that do not say; 0 unless told, more goes first. */

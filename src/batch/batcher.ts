@@ -1,7 +1,7 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
 import { Backlog, dueAt } from './backlog.js';
 import type { BatchRunner } from './batch-runner.js';
-import type { SizeBound } from './batch-size.js';
+import type { Size } from './batch-size.js';
 import {
   type BatcherOptions,
   type BatcherPlan,
@@ -9,9 +9,14 @@ import {
   planSubmission,
   type SubmitOptions,
 } from './batcher-options.js';
+import { Former, WINDOW } from './former.js';
 import { Job, MOST_TIMER_MS } from './job.js';
+import { equalShapes, type Joiner } from './joiner.js';
 import { Ladder } from './ladder.js';
-import { checkItem, type Item, shapeOf, splitRows, stackItems } from './rows.js';
+import { PaddedItems } from './padding.js';
+import { planPadding } from './padding-plan.js';
+import { checkItem, type Item } from './rows.js';
+import { Runs } from './runs.js';
 import { type BatchFit, Sizing } from './sizing.js';
 
 export interface BatcherStats {
@@ -27,29 +32,34 @@ export interface BatcherStats {
   readonly running: number;
   /** Items whose deadline passed before they began. */
   readonly expired: number;
-  /** The last batch that was formed: how many items it could have had, and what bound it; undefined before. */
-  readonly size: { readonly items: number; readonly bound: SizeBound } | undefined;
+  /** Of the tokens that ran, that were padding. */
+  readonly padding: number;
+  /** What the last batch could have held, in items, or in tokens where lengths vary, and what bound it. */
+  readonly size: Size | undefined;
   /** Undefined until batches of two sizes ran. */
   readonly fit: BatchFit | undefined;
 }
 
 /**
- * Runs items whose tensors all have a first dimension of 1. Those of one shape share batches; outputs are split again
- * along the first dimension, and each submitter gets a copy of its own row.
+ * Runs items whose tensors all have a first dimension of 1. Those of one shape share batches, with `pad` also those that
+ * differ in one length; outputs are split again along the first dimension, cut back to the item's length, and each
+ * submitter gets a copy of its own row.
  *
  * Order: every promise settles with its own item's outputs, so whoever awaits them in order of submission has the
  * results in that order. They *settle* in order of submission among items of one shape and priority while
- * `concurrency` is 1; items of other shapes or priorities, and concurrent runs, may overtake.
+ * `concurrency` is 1; items of other shapes, lengths or priorities, and concurrent runs, may overtake. Among those that
+ * wait, the most urgent item is always in the next batch.
  */
 export class Batcher {
   readonly #model: BatchRunner;
   readonly #plan: BatcherPlan;
+  readonly #joiner: Joiner;
   readonly #backlog = new Backlog<Job>();
   readonly #sizing: Sizing;
+  readonly #former: Former;
+  readonly #runs: Runs;
   readonly #ladder: Ladder;
-  readonly #aborts = new Set<AbortController>();
-  readonly #stats = { items: 0, batches: 0, splits: 0, largest: 0, expired: 0 };
-  #size: BatcherStats['size'];
+  readonly #counts = { splits: 0, expired: 0 };
   #submitted = 0;
   #running = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -59,17 +69,17 @@ export class Batcher {
   constructor(model: BatchRunner, options: BatcherOptions = {}) {
     this.#model = model;
     this.#plan = planBatcher(options);
-    const { holdBack, signal } = this.#plan;
+    const { holdBack, signal, pad } = this.#plan;
+    this.#joiner = pad ? new PaddedItems(planPadding(pad, model)) : equalShapes;
     this.#sizing = new Sizing(this.#plan);
+    this.#former = new Former(this.#plan, this.#joiner, this.#sizing);
+    this.#runs = new Runs(this.#joiner, this.#former, this.#sizing);
     this.#ladder = new Ladder({
       attempt: (jobs) => this.#attempt(jobs),
-      refused: (jobs) => {
-        if (jobs.length > 1) this.#stats.splits++;
-        this.#sizing.refused(laneOf(jobs), jobs.length);
-      },
+      refused: (jobs) => this.#refused(jobs),
       holdBack,
     });
-    signal?.addEventListener('abort', () => this.#abortAll(signal.reason), { once: true });
+    signal?.addEventListener('abort', () => this.#abort(signal.reason), { once: true });
   }
 
   /**
@@ -83,18 +93,20 @@ export class Batcher {
     const aborted = [this.#plan.signal, options.signal].find((signal) => signal?.aborted);
     if (aborted) return Promise.reject(aborted.reason);
     const now = performance.now();
-    const job = new Job(
-      {
-        item,
-        lane: shapeOf(item),
-        due: dueAt(now, priority),
-        serial: this.#submitted++,
-        since: now,
-        deadlineAt: now + deadlineMs,
-        signal: options.signal,
-      },
-      { leave: (leaving) => this.#backlog.remove(leaving), expired: () => this.#stats.expired++ },
-    );
+    const plan = {
+      item,
+      length: Math.max(1, this.#joiner.lengthOf(item)),
+      lane: this.#joiner.laneOf(item),
+      due: dueAt(now, priority),
+      serial: this.#submitted++,
+      since: now,
+      deadlineAt: now + deadlineMs,
+      signal: options.signal,
+    };
+    const job = new Job(plan, {
+      leave: (leaving) => this.#backlog.remove(leaving),
+      expired: () => this.#counts.expired++,
+    });
     this.#backlog.add(job);
     this.#pump();
     return job.outputs;
@@ -102,10 +114,11 @@ export class Batcher {
 
   stats(): BatcherStats {
     return {
-      ...this.#stats,
+      ...this.#runs.figures(),
+      ...this.#counts,
       waiting: this.#backlog.length,
       running: this.#running,
-      size: this.#size,
+      size: this.#former.size,
       fit: this.#sizing.fit(),
     };
   }
@@ -143,7 +156,7 @@ export class Batcher {
     const now = performance.now();
     let wake = Number.POSITIVE_INFINITY;
     for (const lane of this.#backlog.lanes()) {
-      const { jobs, full } = this.#fill(lane);
+      const { jobs, full } = this.#former.form(lane);
       const until = (lane[0] as Job).since + this.#plan.maxLatencyMs;
       if (full || this.#running === 0 || until <= now) return this.#take(jobs, now);
       wake = Math.min(wake, until);
@@ -153,51 +166,25 @@ export class Batcher {
     return undefined;
   }
 
-  /** The batch that the head of a lane would be in now; `full`: it would not grow by waiting. */
-  #fill(lane: readonly Job[]): { jobs: readonly Job[]; full: boolean } {
-    const { cost, bound } = this.#sizing.next(laneOf(lane), 1, Number.POSITIVE_INFINITY);
-    const items = Math.floor(cost);
-    this.#size = { items, bound };
-    return { jobs: lane.slice(0, items), full: lane.length >= items };
-  }
-
   #take(jobs: readonly Job[], now: number): readonly Job[] {
-    this.#backlog.take(jobs, jobs.length);
+    this.#backlog.take(jobs, WINDOW);
     // Where the loop was blocked, their timers come too late.
     for (const job of jobs) if (job.deadlineAt <= now) job.expire();
     return jobs;
   }
 
-  #abortAll(reason: unknown): void {
-    for (const job of this.#backlog.drain()) job.reject(reason);
-    for (const abort of this.#aborts) abort.abort(reason);
-  }
-
   async #attempt(jobs: readonly Job[]): Promise<readonly Item[]> {
     this.#plan.signal?.throwIfAborted();
-    const abort = new AbortController();
-    // A run goes on as long as anybody waits for it.
-    for (const job of jobs)
-      job.abandoned = () => {
-        if (jobs.every(({ settled }) => settled)) abort.abort();
-      };
-    this.#aborts.add(abort);
-    try {
-      const ran = this.#sizing.begin(laneOf(jobs), jobs.length, 1);
-      const feeds = stackItems(jobs.map(({ item }) => item));
-      const outputs = await this.#model.run(feeds, { signal: abort.signal });
-      const rows = splitRows(outputs, jobs.length);
-      ran();
-      this.#stats.items += jobs.length;
-      this.#stats.batches++;
-      this.#stats.largest = Math.max(this.#stats.largest, jobs.length);
-      return rows;
-    } finally {
-      this.#aborts.delete(abort);
-    }
+    return this.#runs.run(this.#model, jobs);
   }
-}
 
-function laneOf(jobs: readonly Job[]): string {
-  return (jobs[0] as Job).lane;
+  #refused(jobs: readonly Job[]): void {
+    if (jobs.length > 1) this.#counts.splits++;
+    this.#sizing.refused((jobs[0] as Job).lane, this.#former.costOf(jobs));
+  }
+
+  #abort(reason: unknown): void {
+    for (const job of this.#backlog.drain()) job.reject(reason);
+    this.#runs.abort(reason);
+  }
 }

@@ -6,6 +6,8 @@ import type { Item } from './rows.js';
 /** What is known of an item when it comes. */
 export interface JobPlan extends Waiting {
   readonly item: Item;
+  /** Tokens. */
+  readonly length: number;
   /** `performance.now()` of its submission. */
   readonly since: number;
   /** When it is too late to begin, by the same clock; `Infinity`: never. */
@@ -27,6 +29,7 @@ export const MOST_TIMER_MS = 2 ** 31 - 1;
 /** Settles once; what comes later is dropped. */
 export class Job implements Waiting {
   readonly item: Item;
+  readonly length: number;
   readonly lane: string;
   readonly due: number;
   readonly serial: number;
@@ -39,8 +42,9 @@ export class Job implements Waiting {
   #settle: { resolve(outputs: Item): void; reject(reason: unknown): void } | undefined;
   #forget: () => void = () => undefined;
 
-  constructor({ item, lane, due, serial, since, deadlineAt, signal }: JobPlan, keeper: JobKeeper) {
+  constructor({ item, length, lane, due, serial, since, deadlineAt, signal }: JobPlan, keeper: JobKeeper) {
     this.item = item;
+    this.length = length;
     this.lane = lane;
     this.due = due;
     this.serial = serial;

@@ -53,11 +53,11 @@ describe('what a batch takes', () => {
     let allowed = 3;
     const batcher = new Batcher(runner, { limit: () => allowed, maxBatch: 5 });
     await Promise.all(Array.from({ length: 6 }, () => batcher.submit(item())));
-    expect(batcher.stats().size).toEqual({ items: 3, bound: 'memory' });
+    expect(batcher.stats().size).toEqual({ cost: 3, bound: 'memory' });
     allowed = 100;
     await Promise.all(Array.from({ length: 10 }, () => batcher.submit(item())));
     expect(sizes).toEqual([3, 3, 5, 5]);
-    expect(batcher.stats().size).toMatchObject({ items: 5 });
+    expect(batcher.stats().size).toMatchObject({ cost: 5 });
   });
 
   it.each([

@@ -1,0 +1,25 @@
+// How items become a batch, and its outputs theirs again.
+import type { Tensor } from '../contract/index.js';
+import { type Item, shapeOf, splitRows, stackItems } from './rows.js';
+
+export interface Joiner {
+  /** Equal for items that can share a batch. */
+  laneOf(item: Item): string;
+  /** Tokens of an item: its length where lengths vary. */
+  lengthOf(item: Item): number;
+  /** Whether items of one lane differ in length, and cost by it. */
+  readonly ragged: boolean;
+  join(items: readonly Item[]): Record<string, Tensor>;
+  /** Copies. Throws `ERR_MODEL_REJECTED` where they cannot be told apart. */
+  split(outputs: Item, items: readonly Item[]): Item[];
+}
+
+/** Joins items of equal shapes only: nothing a graph computes can depend on what it shares a batch with. */
+export const equalShapes: Joiner = {
+  laneOf: shapeOf,
+  // The usual place of a sequence: [1, length, …].
+  lengthOf: (item) => Object.values(item)[0]?.dims[1] ?? 1,
+  ragged: false,
+  join: stackItems,
+  split: (outputs, items) => splitRows(outputs, items.length),
+};

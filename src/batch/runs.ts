@@ -1,0 +1,63 @@
+// The runs of a batcher on its model: from jobs to the outputs of each.
+import type { BatchRunner } from './batch-runner.js';
+import { type Former, longestOf } from './former.js';
+import type { Job } from './job.js';
+import type { Joiner } from './joiner.js';
+import type { Item } from './rows.js';
+import type { Sizing } from './sizing.js';
+
+export class Runs {
+  readonly #joiner: Joiner;
+  readonly #former: Former;
+  readonly #sizing: Sizing;
+  readonly #aborts = new Set<AbortController>();
+  readonly #figures = { items: 0, batches: 0, largest: 0, tokens: 0, fed: 0 };
+
+  constructor(joiner: Joiner, former: Former, sizing: Sizing) {
+    this.#joiner = joiner;
+    this.#former = former;
+    this.#sizing = sizing;
+  }
+
+  /** Items and batches that ran, items of the largest, and the share of their tokens that was padding. */
+  figures(): { items: number; batches: number; largest: number; padding: number } {
+    const { tokens, fed, ...counts } = this.#figures;
+    return { ...counts, padding: fed === 0 ? 0 : 1 - tokens / fed };
+  }
+
+  /** Ends what runs: it rejects with `reason`. */
+  abort(reason: unknown): void {
+    for (const abort of this.#aborts) abort.abort(reason);
+  }
+
+  /** Runs jobs of one lane as one batch. Goes on as long as anybody waits for it. */
+  async run(model: BatchRunner, jobs: readonly Job[]): Promise<Item[]> {
+    const abort = new AbortController();
+    for (const job of jobs)
+      job.abandoned = () => {
+        if (jobs.every(({ settled }) => settled)) abort.abort();
+      };
+    this.#aborts.add(abort);
+    try {
+      const items = jobs.map(({ item }) => item);
+      const cost = this.#former.costOf(jobs);
+      const ran = this.#sizing.begin((jobs[0] as Job).lane, cost, cost / jobs.length);
+      const outputs = await model.run(this.#joiner.join(items), { signal: abort.signal });
+      const rows = this.#joiner.split(outputs, items);
+      ran();
+      this.#count(jobs);
+      return rows;
+    } finally {
+      this.#aborts.delete(abort);
+    }
+  }
+
+  #count(jobs: readonly Job[]): void {
+    const figures = this.#figures;
+    figures.items += jobs.length;
+    figures.batches++;
+    figures.largest = Math.max(figures.largest, jobs.length);
+    figures.fed += jobs.length * longestOf(jobs);
+    figures.tokens += jobs.reduce((sum, { length }) => sum + length, 0);
+  }
+}
