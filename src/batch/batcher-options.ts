@@ -3,17 +3,21 @@ import * as v from 'valibot';
 import { parseDuration } from '../util/durations.js';
 import { invalidArgument } from '../util/errors.js';
 import { parseOptions, signalSchema } from '../util/options.js';
+import type { BatchRunner } from './batch-runner.js';
 import { paddingSchema } from './padding-plan.js';
 
 const count = () => v.pipe(v.number(), v.integer(), v.minValue(1));
+/** Beyond it no model gains anything. */
+const MOST_BATCH = 1024;
 const duration = v.union([v.number(), v.string()]);
 const callback = <F>() => v.custom<F>((value) => typeof value === 'function', 'a function');
 
-const schema = v.strictObject({
+/** What may be set for each stage of a run that infers. */
+const stageEntries = {
   /** No speed is sought in batches below so many items, nor latency; only memory makes them smaller. 1 unless told. */
   minBatch: v.optional(count(), 1),
   /** Items in a batch at most; 64 unless told. The batch grows to it only as long as that makes items cheaper. */
-  maxBatch: v.optional(count(), 64),
+  maxBatch: v.optional(v.pipe(count(), v.maxValue(MOST_BATCH)), 64),
   /**
    * Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
    * gathered for so long at most before a batch that is not full begins, without it until a run ends. When none is going
@@ -26,6 +30,24 @@ const schema = v.strictObject({
    * by what was refused before.
    */
   memoryShare: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
+  concurrency: v.optional(count(), 1),
+  /** Of items that do not say; 0 unless told, more goes first. */
+  priority: v.optional(v.pipe(v.number(), v.finite()), 0),
+  /** What is given back after each batch, also a failed one; `'pressure'` unless told. See {@link CleanupPolicy}. */
+  cleanup: v.optional(
+    v.union([v.picklist(['never', 'pressure', 'always']), v.strictObject({ every: count() })]),
+    'pressure',
+  ),
+};
+
+/** The part of the options that belongs into the configuration of a stage. */
+export const inferStageSchema = v.strictObject(stageEntries);
+
+export type InferStageOptions = v.InferInput<typeof inferStageSchema>;
+
+const schema = v.strictObject({
+  ...stageEntries,
   /**
    * Tokens in a batch at most, padding included; an item that has more runs alone. A token is a step along the padded
    * dimension, without `pad` along the second dimension of an item's first input.
@@ -38,12 +60,18 @@ const schema = v.strictObject({
   pad: v.optional(paddingSchema),
   /** Of the tokens of a batch, that may be padding: neighbours in length are sought among those that wait. */
   maxPadding: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.1),
-  /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
-  concurrency: v.optional(count(), 1),
-  /** Of items that do not say; 0 unless told, more goes first. */
-  priority: v.optional(v.pipe(v.number(), v.finite()), 0),
   /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
   limit: v.optional(callback<() => number>()),
+  /**
+   * Asked for memory when a batch was refused, after dead buffers and free pages were given back: evicts what is idle
+   * (other models) and resolves with the bytes it got.
+   */
+  relief: v.optional(callback<() => Promise<number>>()),
+  /**
+   * Opens the model that runs an item which memory refuses even alone (on the CPU), and all of them once the device of
+   * the first is lost. Asked once, when it is needed; it belongs to the caller.
+   */
+  fallback: v.optional(callback<() => Promise<BatchRunner>>()),
   /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
   holdBack: v.optional(callback<() => Disposable>()),
   /** Aborts what waits and what runs. */

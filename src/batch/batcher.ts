@@ -9,6 +9,7 @@ import {
   planSubmission,
   type SubmitOptions,
 } from './batcher-options.js';
+import { Cleanup, type CleanupFigures, type CleanupReport, cleanupMeans } from './cleanup.js';
 import { Former, WINDOW } from './former.js';
 import { Job, MOST_TIMER_MS } from './job.js';
 import { equalShapes, type Joiner } from './joiner.js';
@@ -18,8 +19,9 @@ import { planPadding } from './padding-plan.js';
 import { checkItem, type Item } from './rows.js';
 import { Runs } from './runs.js';
 import { type BatchFit, Sizing } from './sizing.js';
+import { Standby } from './standby.js';
 
-export interface BatcherStats {
+export interface BatcherStats extends CleanupFigures {
   /** Items and batches that ran. */
   readonly items: number;
   readonly batches: number;
@@ -32,6 +34,10 @@ export interface BatcherStats {
   readonly running: number;
   /** Items whose deadline passed before they began. */
   readonly expired: number;
+  /** Items that ran on the fallback because memory refused each alone. */
+  readonly rescued: number;
+  /** Whether the model is used no more because its device is lost. */
+  readonly retired: boolean;
   /** Of the tokens that ran, that were padding. */
   readonly padding: number;
   /** What the last batch could have held, in items, or in tokens where lengths vary, and what bound it. */
@@ -51,7 +57,7 @@ export interface BatcherStats {
  * wait, the most urgent item is always in the next batch.
  */
 export class Batcher {
-  readonly #model: BatchRunner;
+  readonly #model: Standby;
   readonly #plan: BatcherPlan;
   readonly #joiner: Joiner;
   readonly #backlog = new Backlog<Job>();
@@ -59,7 +65,8 @@ export class Batcher {
   readonly #former: Former;
   readonly #runs: Runs;
   readonly #ladder: Ladder;
-  readonly #counts = { splits: 0, expired: 0 };
+  readonly #cleanup: Cleanup;
+  readonly #counts = { splits: 0, expired: 0, rescued: 0 };
   #submitted = 0;
   #running = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -67,9 +74,10 @@ export class Batcher {
 
   /** Throws `ERR_INVALID_ARGUMENT`. */
   constructor(model: BatchRunner, options: BatcherOptions = {}) {
-    this.#model = model;
     this.#plan = planBatcher(options);
-    const { holdBack, signal, pad } = this.#plan;
+    const { holdBack, signal, pad, relief, fallback, cleanup } = this.#plan;
+    this.#model = new Standby(model, fallback);
+    this.#cleanup = new Cleanup(cleanup, cleanupMeans(model.device ?? 'cpu'));
     this.#joiner = pad ? new PaddedItems(planPadding(pad, model)) : equalShapes;
     this.#sizing = new Sizing(this.#plan);
     this.#former = new Former(this.#plan, this.#joiner, this.#sizing);
@@ -77,7 +85,9 @@ export class Batcher {
     this.#ladder = new Ladder({
       attempt: (jobs) => this.#attempt(jobs),
       refused: (jobs) => this.#refused(jobs),
+      reliefs: [() => this.#cleanup.relieve('refused'), ...(relief ? [relief] : [])],
       holdBack,
+      elsewhere: (jobs) => (this.#model.hasOther ? this.#rescue(jobs) : undefined),
     });
     signal?.addEventListener('abort', () => this.#abort(signal.reason), { once: true });
   }
@@ -115,12 +125,19 @@ export class Batcher {
   stats(): BatcherStats {
     return {
       ...this.#runs.figures(),
+      ...this.#cleanup.figures(),
       ...this.#counts,
+      retired: this.#model.retired,
       waiting: this.#backlog.length,
       running: this.#running,
       size: this.#former.size,
       fit: this.#sizing.fit(),
     };
+  }
+
+  /** Gives back what batches left behind, whatever the policy says, and says what that was. */
+  clean(): Promise<CleanupReport> {
+    return this.#cleanup.clean('asked');
   }
 
   /** One turn of the loop lets the submitters of the same instant into the same batch, also those that a run let go on. */
@@ -147,6 +164,7 @@ export class Batcher {
     } catch (error) {
       for (const job of jobs) job.reject(error);
     }
+    await this.#cleanup.afterBatch();
     this.#running--;
     this.#pump();
   }
@@ -175,7 +193,13 @@ export class Batcher {
 
   async #attempt(jobs: readonly Job[]): Promise<readonly Item[]> {
     this.#plan.signal?.throwIfAborted();
-    return this.#runs.run(this.#model, jobs);
+    return this.#model.run((runner) => this.#runs.run(runner, jobs));
+  }
+
+  async #rescue(jobs: readonly Job[]): Promise<readonly Item[]> {
+    const outputs = await this.#model.runOnOther((runner) => this.#runs.run(runner, jobs));
+    this.#counts.rescued += jobs.length;
+    return outputs;
   }
 
   #refused(jobs: readonly Job[]): void {

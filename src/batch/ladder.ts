@@ -1,4 +1,4 @@
-// What happens to a batch that memory refuses: smaller and smaller, and in the end one by one, which waits for room.
+// What happens to a batch that memory refuses, step by step, until every item of it came through or failed alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../util/errors.js';
 import type { Job } from './job.js';
@@ -7,18 +7,30 @@ import type { Item } from './rows.js';
 /** A large photo that is being decoded holds its memory for some seconds. */
 const ROOM_EVERY_MS = 40;
 const ROOM_ATTEMPTS = 100;
+/** What gives memory back takes time: one that has just been asked is not asked again. */
+const RELIEF_EVERY_MS = 1000;
+/** Less than that is not worth another try. */
+const WORTH_BYTES = 1e6;
 
 export interface LadderParts {
   /** Runs the jobs as one batch, and resolves with the outputs of each. */
   readonly attempt: (jobs: readonly Job[]) => Promise<readonly Item[]>;
   /** Told of every batch that was refused. */
   readonly refused: (jobs: readonly Job[]) => void;
+  /** What gives memory back, the cheapest first; each resolves with the bytes it got. */
+  readonly reliefs: readonly (() => Promise<number>)[];
   readonly holdBack: (() => Disposable) | undefined;
+  /** Runs an item elsewhere that does not fit here; undefined where there is nowhere. */
+  readonly elsewhere: (jobs: readonly Job[]) => Promise<readonly Item[]> | undefined;
 }
 
-/** Carries jobs through memory that is short. */
+/**
+ * The steps: give memory back and try again; halve, again and again; one at a time, waiting for room while others are
+ * held back; elsewhere (the CPU); `ERR_OUT_OF_MEMORY`. The same items are tried each time, in their order.
+ */
 export class Ladder {
   readonly #parts: LadderParts;
+  #relievedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: LadderParts) {
     this.#parts = parts;
@@ -37,33 +49,55 @@ export class Ladder {
     }
   }
 
-  async #stepDown(jobs: readonly Job[], error: unknown): Promise<void> {
-    const [only, another] = jobs;
-    if (only && !another) {
-      try {
-        deliver(jobs, await this.#runWithRoom(only, error));
-      } catch (last) {
-        only.reject(last);
-      }
-      return;
+  async #stepDown(jobs: readonly Job[], refusal: unknown): Promise<void> {
+    try {
+      const relieved = await this.#runRelieved(jobs);
+      if (relieved) return deliver(jobs, relieved);
+      if (jobs.length === 1) return deliver(jobs, await this.#runAlone(jobs, refusal));
+    } catch (error) {
+      return rejectAll(jobs, error);
     }
     const half = Math.ceil(jobs.length / 2);
     await this.run(jobs.slice(0, half));
     await this.run(jobs.slice(half));
   }
 
+  /** Tries again after each relief that gave something; undefined where none was enough. */
+  async #runRelieved(jobs: readonly Job[]): Promise<readonly Item[] | undefined> {
+    if (performance.now() - this.#relievedAt < RELIEF_EVERY_MS) return undefined;
+    this.#relievedAt = performance.now();
+    for (const relieve of this.#parts.reliefs) {
+      if ((await relieve()) < WORTH_BYTES) continue;
+      const outputs = await this.#unlessRefused(jobs);
+      if (outputs) return outputs;
+    }
+    return undefined;
+  }
+
+  /** One item that was refused. */
+  async #runAlone(jobs: readonly Job[], refusal: unknown): Promise<readonly Item[]> {
+    return (await this.#runWithRoom(jobs)) ?? (await this.#parts.elsewhere(jobs)) ?? raise(refusal);
+  }
+
   /** Tries again while what others have in flight ends and nothing new begins. */
-  async #runWithRoom(job: Job, refusal: unknown): Promise<readonly Item[]> {
-    const { holdBack, attempt } = this.#parts;
-    if (!holdBack) throw refusal;
+  async #runWithRoom(jobs: readonly Job[]): Promise<readonly Item[] | undefined> {
+    const { holdBack } = this.#parts;
+    if (!holdBack) return undefined;
     using _held = holdBack();
-    for (let tries = 1; ; tries++) {
+    for (let tries = 0; tries < ROOM_ATTEMPTS && jobs.some(({ settled }) => !settled); tries++) {
       await sleep(ROOM_EVERY_MS);
-      try {
-        return await attempt([job]);
-      } catch (error) {
-        if (codeOf(error) !== 'ERR_OUT_OF_MEMORY' || tries === ROOM_ATTEMPTS || job.settled) throw error;
-      }
+      const outputs = await this.#unlessRefused(jobs);
+      if (outputs) return outputs;
+    }
+    return undefined;
+  }
+
+  async #unlessRefused(jobs: readonly Job[]): Promise<readonly Item[] | undefined> {
+    try {
+      return await this.#parts.attempt(jobs);
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') throw error;
+      return undefined;
     }
   }
 }
@@ -74,4 +108,8 @@ function deliver(jobs: readonly Job[], outputs: readonly Item[]): void {
 
 function rejectAll(jobs: readonly Job[], error: unknown): void {
   for (const job of jobs) job.reject(error);
+}
+
+function raise(error: unknown): never {
+  throw error;
 }

@@ -1,5 +1,6 @@
 // The runs of a batcher on its model: from jobs to the outputs of each.
 import type { BatchRunner } from './batch-runner.js';
+import { batchEvents } from './events.js';
 import { type Former, longestOf } from './former.js';
 import type { Job } from './job.js';
 import type { Joiner } from './joiner.js';
@@ -44,8 +45,9 @@ export class Runs {
       const ran = this.#sizing.begin((jobs[0] as Job).lane, cost, cost / jobs.length);
       const outputs = await model.run(this.#joiner.join(items), { signal: abort.signal });
       const rows = this.#joiner.split(outputs, items);
-      ran();
+      const ms = ran();
       this.#count(jobs);
+      if (batchEvents.run.hasSubscribers) batchEvents.run.publish({ items: jobs.length, cost, ms });
       return rows;
     } finally {
       this.#aborts.delete(abort);

@@ -38,14 +38,16 @@ export class Sizing {
     return { ...this.#of(lane).next(unit, room), items };
   }
 
-  /** Starts measuring a run of `cost` in all, each item about `unit`; call the result when it has succeeded. */
-  begin(lane: string, cost: number, unit: number): () => void {
+  /** Starts measuring a run of `cost` in all, each item about `unit`; call the result when it has succeeded, for its milliseconds. */
+  begin(lane: string, cost: number, unit: number): () => number {
     const size = this.#of(lane);
     const bytesTaken = this.#plan.memoryShare === undefined ? () => undefined : watchRun();
     const start = performance.now();
     return () => {
       this.#last = size;
-      size.ran({ cost, unit, ms: performance.now() - start, bytes: bytesTaken() });
+      const ms = performance.now() - start;
+      size.ran({ cost, unit, ms, bytes: bytesTaken() });
+      return ms;
     };
   }
 
