@@ -1,7 +1,10 @@
 // The export list.
 export type { BatchRunner } from './batch/batch-runner.js';
 export { Batcher, type BatcherStats } from './batch/batcher.js';
-export type { BatcherOptions, SubmitOptions } from './batch/batcher-options.js';
+export type { BatcherOptions, InferStageOptions, SubmitOptions } from './batch/batcher-options.js';
+export type { CleanupPolicy, CleanupReport } from './batch/cleanup.js';
+export type { PaddingOptions } from './batch/padding-plan.js';
+export type { BatchFit } from './batch/sizing.js';
 export { AdaptiveCache, getAdaptiveCache } from './cache/adaptive-cache.js';
 export type { AdaptiveCacheOptions, AdaptiveCacheStats } from './cache/adaptive-cache-options.js';
 export { ByteCache } from './cache/byte-cache.js';

@@ -5,17 +5,17 @@ import { Batcher } from '../batch/batcher.js';
 import { fixedBatch } from '../batch/fixed-batch.js';
 import type { Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
-import { allowedAt } from '../memory/levels.js';
 import type { Model } from '../models/model.js';
 import { identifyModel, type ModelIdentity } from '../models/model-identity.js';
 import { native } from '../native/load.js';
 import type { Inspection, OpenWorkload, Parts, Served } from '../pipeline/workload.js';
 import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
+import { pendingOf, stageBatcher } from './infer-stage.js';
 import { parseLabels, readOutput } from './photo-classes.js';
 import { photoData } from './photo-features.js';
 import { type PhotoGraph, readGraph } from './photo-graph.js';
-import type { PhotoModelOptions } from './photo-options.js';
+import type { InferStage, PhotoModelOptions } from './photo-options.js';
 import { type PixelTensor, pixelConverter, tensorBytes } from './photo-tensor.js';
 
 /** Raised whenever a change of ours to decoding, conversion or reading changes results. */
@@ -58,7 +58,7 @@ export async function openPhotoModel(
   if (labels?.length === 0) throw invalidArgument('photos.labels', 'a label on each line', options.labels);
   const identity = await identifyModel(options.model);
   // Where files lie, and how many photos run at once, makes no difference to a result.
-  const { model: _path, labels: _file, maxBatch: _batch, ...settings } = options;
+  const { model: _path, labels: _file, infer: _stage, ...settings } = options;
   const labelsSha256 = text === undefined ? null : await sha256Hex(Buffer.from(text));
   const asked = JSON.stringify({ ...settings, labels: labelsSha256 });
   const fingerprint = `photos-model/${VERSION} model:${identity.key} ${asked}`;
@@ -92,7 +92,7 @@ class OpenPhotoModel implements OpenWorkload {
   }
 
   get pending(): number {
-    return 2 * (this.#started?.graph.fixedBatch ?? this.#settled.options.maxBatch);
+    return pendingOf(this.#stage(this.#started?.graph.fixedBatch));
   }
 
   /** Loads the graph: a run that finds everything in the store never does. */
@@ -109,12 +109,10 @@ class OpenPhotoModel implements OpenWorkload {
     native().ledger.overdraw(this.#fillAccount(), fillBytes);
     this.#started = {
       graph,
-      batcher: new Batcher(rows === undefined ? only : fixedBatch(only, rows), {
-        maxBatch: rows ?? options.maxBatch,
-        limit: () => allowedAt(parts.memory.level, options.maxBatch),
-        holdBack: () => parts.memory.holdBack(),
-        signal,
-      }),
+      batcher: new Batcher(
+        rows === undefined ? only : fixedBatch(only, rows),
+        stageBatcher(parts, this.#stage(rows), signal),
+      ),
       convert: pixelConverter(graph.format),
       fillBytes,
     };
@@ -180,6 +178,12 @@ class OpenPhotoModel implements OpenWorkload {
   /** A photo's tensor, its copy in the batch, and its row of the output. */
   #keptBytes({ format }: PhotoGraph): number {
     return 2 * tensorBytes(format) + OUTPUT_BYTES;
+  }
+
+  /** A graph that fixes its rows is given as many: fewer would cost the same. */
+  #stage(rows: number | undefined): InferStage {
+    const { infer } = this.#settled.options;
+    return rows === undefined ? infer : { ...infer, minBatch: 1, maxBatch: rows };
   }
 
   #running(): Started {

@@ -1,5 +1,6 @@
 // The options of the photos workload: checked, defaults filled in.
 import * as v from 'valibot';
+import { inferStageSchema, planBatcher } from '../batch/batcher-options.js';
 import { invalidArgument } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
 import { RANGES } from './photo-tensor.js';
@@ -34,9 +35,19 @@ const modelEntries = {
 
 const maxBatch = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024)), 8);
 
+const stages = v.optional(
+  v.strictObject({
+    /** How photos are given to the graph; its `maxBatch` wins over the one beside. No result depends on it. */
+    infer: v.optional(v.partial(inferStageSchema), {}),
+  }),
+  {},
+);
+
 const schema = v.strictObject({
   /** Photos in one run of the graph at most, 8 unless told; a graph that fixes their number has its way. */
   maxBatch,
+  /** How much each stage may take of the machine. */
+  stages,
   /** An ONNX graph of the user's own, instead of the bundled one. */
   model: v.optional(v.pipe(v.string(), v.nonEmpty())),
   ...modelEntries,
@@ -44,21 +55,28 @@ const schema = v.strictObject({
 
 export type PhotosOptions = v.InferInput<typeof schema>;
 
-type Checked = v.InferOutput<typeof schema>;
+type Parsed = v.InferOutput<typeof schema>;
+
+/** How photos are given to a graph. */
+export type InferStage = Parsed['stages']['infer'] & { readonly maxBatch: number };
+
+type Checked = Omit<Parsed, 'maxBatch' | 'stages'> & { readonly infer: InferStage };
 
 /** Final values for a graph of the user's own. */
 export type PhotoModelOptions = Checked & { readonly model: string };
 
 /** Throws `ERR_INVALID_ARGUMENT`, also for an option that does nothing beside the others. */
 export function checkPhotosOptions(given: PhotosOptions): Checked {
-  const options = parseOptions(schema, given, 'photos');
+  const { maxBatch: usual, stages, ...options } = parseOptions(schema, given, 'photos');
   if (options.model === undefined)
     for (const name of Object.keys(modelEntries) as (keyof typeof modelEntries)[])
       if (given[name] !== undefined)
         throw invalidArgument(`photos.${name}`, 'nothing without a model of your own', given[name]);
   if (options.result === 'embedding' && options.labels !== undefined)
     throw invalidArgument('photos.labels', "nothing beside result 'embedding'", options.labels);
-  return options;
+  const infer = { ...stages.infer, maxBatch: stages.infer.maxBatch ?? usual };
+  planBatcher(infer);
+  return { ...options, infer };
 }
 
 export function hasModel(options: Checked): options is PhotoModelOptions {

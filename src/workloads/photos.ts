@@ -5,11 +5,11 @@ import { Batcher } from '../batch/batcher.js';
 import type { AccountId, Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
 import { loadSharp } from '../extract/sharp.js';
-import { allowedAt } from '../memory/levels.js';
 import type { Model } from '../models/model.js';
 import { native } from '../native/load.js';
 import type { Inspection, OpenWorkload, Outcome, Parts, Served, Workload } from '../pipeline/workload.js';
 import { sha256Hex } from '../util/sha256.js';
+import { pendingOf, stageBatcher } from './infer-stage.js';
 import { NearDuplicateIndex } from './near-duplicates.js';
 import {
   DCT_LENGTH,
@@ -20,7 +20,7 @@ import {
   SUMS_LENGTH,
 } from './photo-features.js';
 import { openPhotoModel } from './photo-model.js';
-import { checkPhotosOptions, hasModel, type PhotosOptions } from './photo-options.js';
+import { checkPhotosOptions, hasModel, type InferStage, type PhotosOptions } from './photo-options.js';
 
 export type { PhotosOptions };
 
@@ -44,7 +44,7 @@ export function photos(given: PhotosOptions = {}): Workload {
     open: (parts, signal) =>
       hasModel(options)
         ? openPhotoModel(parts, options, leastBytes(), signal)
-        : OpenPhotos.open(parts, options.maxBatch, signal),
+        : OpenPhotos.open(parts, options.infer, signal),
   };
 }
 
@@ -65,7 +65,7 @@ class OpenPhotos implements OpenWorkload {
   readonly leastBytes: number;
   readonly pending: number;
   readonly #parts: Parts;
-  readonly #maxBatch: number;
+  readonly #infer: InferStage;
   readonly #signal: AbortSignal;
   readonly #duplicates = new NearDuplicateIndex();
   readonly #account: AccountId;
@@ -73,19 +73,19 @@ class OpenPhotos implements OpenWorkload {
   #served: Served | undefined;
   #starting: Promise<Batcher> | undefined;
 
-  private constructor(parts: Parts, modelSha256: string, maxBatch: number, signal: AbortSignal) {
+  private constructor(parts: Parts, modelSha256: string, infer: InferStage, signal: AbortSignal) {
     this.fingerprint = `photos/${EXTRACTOR_VERSION} side:${PHOTO_SIDE} model:${modelSha256}`;
     this.leastBytes = leastBytes();
-    this.pending = 2 * maxBatch;
+    this.pending = pendingOf(infer);
     this.#parts = parts;
-    this.#maxBatch = maxBatch;
+    this.#infer = infer;
     this.#signal = signal;
     this.#account = parts.memory.account('near-duplicates');
     native().ledger.overdraw(this.#account, this.#duplicates.bytes);
   }
 
-  static async open(parts: Parts, maxBatch: number, signal: AbortSignal): Promise<OpenPhotos> {
-    return new OpenPhotos(parts, await sha256Hex(await readFile(MODEL)), maxBatch, signal);
+  static async open(parts: Parts, infer: InferStage, signal: AbortSignal): Promise<OpenPhotos> {
+    return new OpenPhotos(parts, await sha256Hex(await readFile(MODEL)), infer, signal);
   }
 
   readonly reads = 'whole';
@@ -136,11 +136,7 @@ class OpenPhotos implements OpenWorkload {
     const model = await this.#model;
     this.#parts.memory.measure();
     this.#served = { engine: model.engine.name, device: model.device };
-    const { memory } = this.#parts;
-    const maxBatch = this.#maxBatch;
-    const limit = () => allowedAt(memory.level, maxBatch);
-    const holdBack = () => memory.holdBack();
-    return new Batcher(model, { maxBatch, limit, holdBack, signal: this.#signal });
+    return new Batcher(model, stageBatcher(this.#parts, this.#infer, this.#signal));
   }
 }
 

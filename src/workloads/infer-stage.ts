@@ -1,0 +1,29 @@
+// The stage that infers: the options of its batcher under the budget of a run.
+import type { BatcherOptions } from '../batch/batcher-options.js';
+import { allowedAt } from '../memory/levels.js';
+import type { Parts } from '../pipeline/workload.js';
+import type { InferStage } from './photo-options.js';
+
+/** Fewer at once while memory is short; and what a refused batch may ask for before it is split. */
+export function stageBatcher(
+  { memory, models }: Parts,
+  stage: InferStage,
+  signal: AbortSignal,
+): BatcherOptions {
+  return {
+    ...stage,
+    limit: () => allowedAt(memory.level, stage.maxBatch),
+    holdBack: () => memory.holdBack(),
+    relief: async () => {
+      const before = models.stats().bytes;
+      models.clear();
+      return before - models.stats().bytes;
+    },
+    signal,
+  };
+}
+
+/** Items that may wait while the runs of the stage are full: one batch for each, and one to come. */
+export function pendingOf({ maxBatch, concurrency = 1 }: InferStage): number {
+  return (concurrency + 1) * maxBatch;
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryManager } from '../../src/memory/manager.js';
+import { ModelCache } from '../../src/models/model-cache.js';
+import { pendingOf, stageBatcher } from '../../src/workloads/infer-stage.js';
+import { checkPhotosOptions, type PhotosOptions } from '../../src/workloads/photo-options.js';
+import { identityGraph } from '../support/graphs.js';
+
+describe('the stage that infers', () => {
+  it('has batches of eight unless told, and its own word counts most', () => {
+    expect(checkPhotosOptions({}).infer).toEqual({ maxBatch: 8 });
+    expect(checkPhotosOptions({ maxBatch: 3 }).infer).toEqual({ maxBatch: 3 });
+    const infer = {
+      maxBatch: 5,
+      maxLatency: '20ms',
+      memoryShare: 0.25,
+      cleanup: 'always',
+      concurrency: 2,
+    } as const;
+    expect(checkPhotosOptions({ maxBatch: 3, stages: { infer } }).infer).toEqual(infer);
+  });
+
+  it('keeps its runs supplied', () => {
+    expect(pendingOf({ maxBatch: 8 })).toBe(16);
+    expect(pendingOf({ maxBatch: 8, concurrency: 3 })).toBe(32);
+  });
+
+  it.each<[PhotosOptions, RegExp]>([
+    [{ stages: { infer: { minBatch: 9 } } }, /minBatch/],
+    [{ stages: { infer: { maxLatency: 'soon' } } }, /maxLatency/],
+    [{ stages: { infer: { device: 'cpu' } as never } }, /photos\.stages\.infer\.device/],
+    [{ stages: { read: {} } as never }, /photos\.stages\.read/],
+  ])('refuses %o', (options, message) => {
+    expect(() => checkPhotosOptions(options)).toThrow(message);
+  });
+
+  it('evicts models that nobody holds for a batch that was refused', async () => {
+    using memory = new MemoryManager({ budget: '4GB' });
+    const models = new ModelCache({ device: 'cpu' });
+    const { relief } = stageBatcher({ memory, models }, { maxBatch: 8 }, new AbortController().signal);
+    using held = await models.acquire(identityGraph('float32'));
+    (await models.acquire(identityGraph('int64')))[Symbol.dispose]();
+    const before = models.stats().bytes;
+    const freed = await relief?.();
+    expect(models.stats().models.map(({ sha256 }) => sha256)).toEqual([held.sha256]);
+    expect(freed).toBe(before - models.stats().bytes);
+    await models.close();
+  });
+});
