@@ -43,7 +43,7 @@ export {
 export type { ReserveOptions } from './memory/admission.js';
 export type { PressureLevel } from './memory/levels.js';
 export { MemoryManager } from './memory/manager.js';
-export type { Optimised, WorkSize } from './memory/optimise.js';
+export type { MeasuredBatches, Optimised, WorkSize } from './memory/optimise.js';
 export type { BudgetChoice, MemoryPreset } from './memory/presets.js';
 export {
   getPressureMonitor,

@@ -1,6 +1,7 @@
 // How large the next batch of one shape is: the least of what memory, latency and the knee of the curve allow.
+import { kneeOf, type Line } from '../util/knee.js';
 import { Ceiling } from './ceiling.js';
-import { CostCurve, kneeOf, type Line } from './cost-curve.js';
+import { CostCurve } from './cost-curve.js';
 
 export interface SizePlan {
   /** Items. */
@@ -52,15 +53,17 @@ export interface BatchRun {
 
 /** The first batch where no latency is owed; what gains most of the speed of a batch on most models. */
 const FIRST_BATCH = 8;
-/** Where doubling gains less by the item than this, a batch is large enough: within 2 % of any larger. */
-const KNEE_SHARE = 0.01;
+/** Runs that a knee is worth something after: through two points there is always a line. */
+const KNEE_AFTER = 6;
+/** Batches at the cheapest size before a larger one that proved worse is tried again. */
+const HOLD = 64;
 /** Of the latency, so that not every other run breaches it. */
 const LATENCY_AIM = 0.85;
 
 /**
  * Grows while what it gave was used up: by doubling until something is first breached, as TCP's slow start does
  * (Jacobson, Congestion Avoidance and Control, 1988), by one from then on. Halves on a breach of the latency, and goes
- * back to the cheapest size where a larger one proved worse.
+ * to the cheapest size that is known where its own proved worse.
  */
 export class BatchSize {
   readonly time = new CostCurve();
@@ -70,7 +73,11 @@ export class BatchSize {
   /** How far it has grown. */
   #reached: Size = { cost: 0, bound: 'ramp' };
   #breached = false;
+  /** What the last batch could have been. */
+  #given = 0;
   #runs = 0;
+  /** Runs before a size that proved worse is tried again. */
+  #growAfter = 0;
 
   constructor(plan: SizePlan) {
     this.#plan = plan;
@@ -84,7 +91,7 @@ export class BatchSize {
     const wanted = least([
       [this.#reached.cost, this.#reached.bound],
       [line ? this.#withinLatency(line) : Number.POSITIVE_INFINITY, 'latency'],
-      [line ? kneeOf(line, KNEE_SHARE) : Number.POSITIVE_INFINITY, 'knee'],
+      [line && this.#runs > KNEE_AFTER ? kneeOf(line) : Number.POSITIVE_INFINITY, 'knee'],
     ]);
     const least_ = minBatch * unit;
     const allowed = least([
@@ -95,7 +102,8 @@ export class BatchSize {
     ]);
     const raised: Size = wanted.cost < least_ ? { cost: least_, bound: 'minBatch' } : wanted;
     const { cost, bound } = raised.cost < allowed.cost ? raised : allowed;
-    return { cost: Math.max(unit, cost), bound };
+    this.#given = Math.max(unit, cost);
+    return { cost: this.#given, bound };
   }
 
   ran({ cost, unit, ms, bytes }: BatchRun): void {
@@ -105,10 +113,14 @@ export class BatchSize {
     if (this.#runs++ > 0) this.time.add(cost, ms);
     if (bytes !== undefined) this.bytes.add(cost, bytes);
     const reached = this.#reached.cost;
-    const cheapest = this.time.cheapest();
+    // A batch for which too little waited says nothing of the size that was meant.
+    const better = cost + unit > this.#given ? this.time.better(cost) : undefined;
     if (ms > maxLatencyMs) this.#breach(Math.max(unit, Math.min(reached, cost) / 2), 'latency');
-    else if (cheapest < reached) this.#breach(Math.max(unit, cheapest), 'knee');
-    else if (cost + unit > reached) {
+    else if (better !== undefined && better < cost) {
+      this.#breach(Math.max(unit, better), 'knee');
+      this.#growAfter = this.#runs + HOLD;
+    } else if (better !== undefined && better > reached) this.#reached = { cost: better, bound: 'ramp' };
+    else if (cost + unit > reached && this.#runs >= this.#growAfter) {
       const grown = this.#breached ? reached + unit : 2 * reached;
       this.#reached = { cost: Math.max(reached, Math.min(grown, maxBatch * unit)), bound: 'ramp' };
     }

@@ -204,7 +204,7 @@ export class Batcher {
 
   #refused(jobs: readonly Job[]): void {
     if (jobs.length > 1) this.#counts.splits++;
-    this.#sizing.refused((jobs[0] as Job).lane, this.#former.costOf(jobs));
+    this.#sizing.refused(this.#former.shapeOf(jobs), this.#former.costOf(jobs));
   }
 
   #abort(reason: unknown): void {

@@ -1,21 +1,12 @@
 // What batches took by their cost (items, or tokens): a mean for each size, the line through them, and where it bends.
-
-/** value = perUnit · cost + perRun. */
-export interface Line {
-  readonly perUnit: number;
-  readonly perRun: number;
-}
+import type { Line } from '../util/knee.js';
 
 /** Batches of about one size. */
 interface Cell {
   /** Means, exponentially weighted (Roberts, Control Chart Tests Based on Geometric Moving Averages, 1959). */
   cost: number;
   perUnit: number;
-  /** Of `perUnit`, weighted alike. */
-  variance: number;
   samples: number;
-  /** Number of the last sample. */
-  at: number;
 }
 
 /** Sizes within a quarter of an octave count as one. */
@@ -24,24 +15,25 @@ const CELLS_PER_OCTAVE = 2;
 const MEMORY = 16;
 /** A sample counts for no more than so many times the mean: a machine that was busy elsewhere says nothing of a size. */
 const MOST_OF_MEAN = 2;
-/** Samples below which a cell's variance means nothing, and the deviation that is assumed instead, of the mean. */
+/** Samples from which on a mean is worth comparing. */
 const LEAST_SAMPLES = 3;
-const ASSUMED_DEVIATION = 0.1;
-/** A finding is held against a size for so many batches for each of its samples. */
-const PATIENCE = 32;
+/** The relative deviation of a batch's time where nothing disturbs; less is never assumed. */
+const LEAST_NOISE = 0.05;
+/** Standard errors that a difference has to have to be more than chance. */
+const BEYOND_CHANCE = 3;
 
 /** Learns from batches as they come. */
 export class CostCurve {
   readonly #cells = new Map<number, Cell>();
-  #samples = 0;
+  /** Relative variance of a sample about the mean of its cell, over all cells; of the first few sizes assumed. */
+  #noise = 9 * LEAST_NOISE ** 2;
 
   add(cost: number, value: number): void {
-    const at = ++this.#samples;
-    const key = Math.round(CELLS_PER_OCTAVE * Math.log2(cost));
+    const key = keyOf(cost);
     const cell = this.#cells.get(key);
     const given = value / cost;
     if (!cell) {
-      this.#cells.set(key, { cost, perUnit: given, variance: 0, samples: 1, at });
+      this.#cells.set(key, { cost, perUnit: given, samples: 1 });
       return;
     }
     const perUnit = cell.samples < LEAST_SAMPLES ? given : Math.min(given, MOST_OF_MEAN * cell.perUnit);
@@ -49,9 +41,8 @@ export class CostCurve {
     const weight = 1 / cell.samples;
     const change = perUnit - cell.perUnit;
     cell.perUnit += weight * change;
-    cell.variance = (1 - weight) * (cell.variance + weight * change * change);
     cell.cost += weight * (cost - cell.cost);
-    cell.at = at;
+    this.#noise += ((change / cell.perUnit) ** 2 - this.#noise) / MEMORY;
   }
 
   /**
@@ -79,34 +70,21 @@ export class CostCurve {
   }
 
   /**
-   * The cost that is cheapest by the unit, where a larger one was measured and found worse beyond chance (two standard
-   * errors of the difference); else `Infinity`. Caches that overflow show here, and not in a straight line.
+   * The known size that is cheaper by the unit than that of `cost` is, beyond chance; undefined where none is, or too
+   * little is known of that size. Caches that overflow show here, and not in a straight line.
    */
-  cheapest(): number {
-    const known = [...this.#cells.values()].filter(
-      ({ samples, at }) => this.#samples - at < PATIENCE * samples,
-    );
-    const best = known.reduce<Cell | undefined>(
-      (least, cell) => (least && least.perUnit <= cell.perUnit ? least : cell),
-      undefined,
-    );
-    if (!best) return Number.POSITIVE_INFINITY;
-    const isWorse = (cell: Cell) =>
-      cell.cost > best.cost &&
-      cell.perUnit - best.perUnit > 2 * Math.sqrt(squaredErrorOf(cell) + squaredErrorOf(best));
-    return known.some(isWorse) ? best.cost : Number.POSITIVE_INFINITY;
+  better(cost: number): number | undefined {
+    const own = this.#cells.get(keyOf(cost));
+    if (!own || own.samples < LEAST_SAMPLES) return undefined;
+    let best = own;
+    for (const cell of this.#cells.values()) if (cell.perUnit < best.perUnit) best = cell;
+    const noise = Math.max(LEAST_NOISE ** 2, this.#noise);
+    const squaredError = ({ perUnit, samples }: Cell) => (noise * perUnit ** 2) / samples;
+    const chance = BEYOND_CHANCE * Math.sqrt(squaredError(own) + squaredError(best));
+    return own.perUnit - best.perUnit > chance ? best.cost : undefined;
   }
 }
 
-/** Of the mean. */
-function squaredErrorOf({ perUnit, variance, samples }: Cell): number {
-  return (samples < LEAST_SAMPLES ? (ASSUMED_DEVIATION * perUnit) ** 2 : variance) / samples;
-}
-
-/**
- * The cost from which on twice as much would make the unit cheaper by less than `share`: perRun ÷ 2c is what doubling
- * saves of perUnit + perRun ÷ c.
- */
-export function kneeOf({ perUnit, perRun }: Line, share: number): number {
-  return perUnit === 0 ? Number.POSITIVE_INFINITY : (perRun * (0.5 - share)) / (share * perUnit);
+function keyOf(cost: number): number {
+  return Math.round(CELLS_PER_OCTAVE * Math.log2(cost));
 }

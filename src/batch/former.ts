@@ -56,14 +56,25 @@ export class Former {
     return this.#joiner.ragged ? jobs.length * longestOf(jobs) : jobs.length;
   }
 
+  /** What batches are measured by: their lane, and where lengths vary, the octave of the longest. */
+  shapeOf(jobs: readonly Job[]): string {
+    const { lane } = jobs[0] as Job;
+    return this.#joiner.ragged ? shapeName(lane, longestOf(jobs)) : lane;
+  }
+
   #formRagged(name: string, length: number, window: readonly Job[]): Formed {
     const { tokenBudget, maxPadding: padding } = this.#plan;
-    const { items, cost, bound } = this.#sizing.next(name, length, tokenBudget);
+    const { items, cost, bound } = this.#sizing.next(shapeName(name, length), length, tokenBudget);
     this.#size = { cost, bound };
     const lengths = window.map((job) => job.length);
     const jobs = pack(lengths, { items, tokens: cost, padding }).map((place) => window[place] as Job);
     return { jobs, full: jobs.length >= items || this.costOf(jobs) + length > cost };
   }
+}
+
+/** A token of a long item costs more than one of a short (attention looks at each pair), so the two are not compared. */
+function shapeName(lane: string, length: number): string {
+  return `${lane} ${Math.floor(Math.log2(length))}`;
 }
 
 export function longestOf(jobs: readonly Job[]): number {

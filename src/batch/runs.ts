@@ -42,7 +42,7 @@ export class Runs {
     try {
       const items = jobs.map(({ item }) => item);
       const cost = this.#former.costOf(jobs);
-      const ran = this.#sizing.begin((jobs[0] as Job).lane, cost, cost / jobs.length);
+      const ran = this.#sizing.begin(this.#former.shapeOf(jobs), cost, cost / jobs.length);
       const outputs = await model.run(this.#joiner.join(items), { signal: abort.signal });
       const rows = this.#joiner.split(outputs, items);
       const ms = ran();

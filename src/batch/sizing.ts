@@ -31,16 +31,16 @@ export class Sizing {
     this.#plan = plan;
   }
 
-  /** The size of the next batch of a lane whose items cost about `unit`, with `tokens` at most. */
-  next(lane: string, unit: number, tokens: number): Size & { readonly items: number } {
+  /** The size of the next batch of a shape whose items cost about `unit`, with `tokens` at most. */
+  next(shape: string, unit: number, tokens: number): Size & { readonly items: number } {
     const room = this.#room(tokens);
     const items = Math.max(1, Math.min(this.#plan.maxBatch, room.items));
-    return { ...this.#of(lane).next(unit, room), items };
+    return { ...this.#of(shape).next(unit, room), items };
   }
 
   /** Starts measuring a run of `cost` in all, each item about `unit`; call the result when it has succeeded, for its milliseconds. */
-  begin(lane: string, cost: number, unit: number): () => number {
-    const size = this.#of(lane);
+  begin(shape: string, cost: number, unit: number): () => number {
+    const size = this.#of(shape);
     const bytesTaken = this.#plan.memoryShare === undefined ? () => undefined : watchRun();
     const start = performance.now();
     return () => {
@@ -51,8 +51,8 @@ export class Sizing {
     };
   }
 
-  refused(lane: string, cost: number): void {
-    this.#of(lane).refused(cost);
+  refused(shape: string, cost: number): void {
+    this.#of(shape).refused(cost);
   }
 
   fit(): BatchFit | undefined {
@@ -76,10 +76,10 @@ export class Sizing {
     return { items, tokens, bytes: Math.min(memoryShare * budgetBytes, Math.max(0, headroomBytes)) };
   }
 
-  #of(lane: string): BatchSize {
-    const size = this.#sizes.get(lane) ?? new BatchSize(this.#plan);
-    this.#sizes.delete(lane);
-    this.#sizes.set(lane, size);
+  #of(shape: string): BatchSize {
+    const size = this.#sizes.get(shape) ?? new BatchSize(this.#plan);
+    this.#sizes.delete(shape);
+    this.#sizes.set(shape, size);
     const [oldest] = this.#sizes.keys();
     if (this.#sizes.size > SHAPES && oldest !== undefined) this.#sizes.delete(oldest);
     return size;

@@ -1,5 +1,6 @@
 // How many files to prepare at once and how many to run through a model at once, from what there is room for.
 import { invalidArgument } from '../util/errors.js';
+import { kneeOf } from '../util/knee.js';
 import { formatSize, parseSize, type Size } from '../util/sizes.js';
 
 /** The work to be done. */
@@ -13,6 +14,15 @@ export interface WorkSize {
    * megapixels is a JPEG of about 5 MB and 36 MB decoded whole. 1 for what is used as it is read.
    */
   readonly decodeFactor?: number;
+  /** What batches of the model take, where that is known: `stats().fit` of a batcher that has run some. */
+  readonly fit?: MeasuredBatches | undefined;
+}
+
+/** Milliseconds, and bytes beyond the loaded model. */
+export interface MeasuredBatches {
+  readonly msPerUnit: number;
+  readonly msPerRun: number;
+  readonly bytesPerUnit?: number | undefined;
 }
 
 /** What there is to do it with. */
@@ -33,7 +43,7 @@ export interface Optimised {
 }
 
 const DECODE_FACTOR = 8;
-/** Four times the batch, from 32 to 128 items, made a perceptron of 6 × 2048 only 1.4 times as fast. */
+/** Where nothing was measured: four times the batch, from 32 to 128 items, made a perceptron of 6 × 2048 only 1.4 times as fast. */
 const MOST_BATCH = 64;
 
 /**
@@ -41,7 +51,7 @@ const MOST_BATCH = 64;
  * least 1: an item that does not fit then waits for memory, or is refused. Throws `ERR_INVALID_ARGUMENT`.
  */
 export function optimise(
-  { count, meanBytes, decodeFactor = DECODE_FACTOR }: WorkSize,
+  { count, meanBytes, decodeFactor = DECODE_FACTOR, fit }: WorkSize,
   means: Means,
 ): Optimised {
   if (!(Number.isInteger(count) && count >= 0))
@@ -63,9 +73,10 @@ export function optimise(
     [Math.floor(room / 2 / itemBytes), 'memory'],
     [count, `the ${count} items`],
   ]);
+  const left = room - workers.value * itemBytes;
   const batch = least([
-    [MOST_BATCH, 'what still gains speed'],
-    [Math.floor((room - workers.value * itemBytes) / itemBytes), 'memory'],
+    fit ? [gainful(fit), 'what gained speed as measured'] : [MOST_BATCH, 'what still gains speed'],
+    [Math.floor(left / (itemBytes + (fit?.bytesPerUnit ?? 0))), 'memory'],
     [count, `the ${count} items`],
   ]);
   return {
@@ -73,6 +84,11 @@ export function optimise(
     batchSize: batch.value,
     reason: `${about}: ${workers.value} at once, bound by ${workers.by}; batches of ${batch.value}, bound by ${batch.by}`,
   };
+}
+
+/** Up to the knee of the measured line. */
+function gainful({ msPerUnit, msPerRun }: MeasuredBatches): number {
+  return Math.floor(kneeOf({ perUnit: msPerUnit, perRun: msPerRun }));
 }
 
 /** The smallest of the bounds, at least 1, and what it is called; of equals the first. */

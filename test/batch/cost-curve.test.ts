@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { uniform } from '../../scripts/make-model/test-graphs.mjs';
-import { CostCurve, kneeOf } from '../../src/batch/cost-curve.js';
+import { CostCurve } from '../../src/batch/cost-curve.js';
+import { kneeOf } from '../../src/util/knee.js';
 
 function curveOf(sizes: readonly number[], value: (cost: number) => number, times = 8): CostCurve {
   const curve = new CostCurve();
@@ -50,25 +51,26 @@ describe('cost curve', () => {
     expect(bending?.perUnit).toBeGreaterThan(0);
   });
 
-  it('names the cheapest size where a larger one is worse beyond chance', () => {
-    const overflowing = (n: number) => n * (n <= 16 ? 1 + 1 / n : 1.3);
-    expect(curveOf([4, 8, 16, 32], overflowing).cheapest()).toBe(16);
-    expect(curveOf([4, 8, 16, 32], (n) => n + 1).cheapest()).toBe(Number.POSITIVE_INFINITY);
+  it('names the size that is better beyond chance, in either direction', () => {
+    const overflowing = (n: number) => n * (n <= 16 ? 1 + 1 / n : 1.5);
+    const curve = curveOf([4, 8, 16, 32], overflowing);
+    expect(curve.better(32)).toBe(16);
+    expect(curve.better(4)).toBe(16);
+    expect(curve.better(16)).toBeUndefined();
+    expect(curve.better(500)).toBeUndefined();
+  });
+
+  it('does not leave a size that it has hardly seen', () => {
+    expect(curveOf([16, 32], (n) => n * (n <= 16 ? 1 : 2), 2).better(32)).toBeUndefined();
+    expect(curveOf([16, 32], (n) => n * (n <= 16 ? 1 : 2), 3).better(32)).toBe(16);
   });
 
   it('does not take chance for a finding', () => {
     const random = uniform(3);
-    const flat = (n: number) => n * (0.7 + 0.6 * random());
+    const flat = (n: number) => n * (0.6 + 0.8 * random());
     let found = 0;
-    for (let i = 0; i < 100; i++) if (Number.isFinite(curveOf([8, 16], flat, 8).cheapest())) found++;
-    expect(found).toBeLessThan(20);
-  });
-
-  it('is not held against a size for ever', () => {
-    const curve = curveOf([8, 16], (n) => (n === 16 ? 32 : 8));
-    expect(curve.cheapest()).toBe(8);
-    for (let i = 0; i < 600; i++) curve.add(8, 8);
-    expect(curve.cheapest()).toBe(Number.POSITIVE_INFINITY);
+    for (let i = 0; i < 200; i++) if (curveOf([8, 16], flat, 8).better(16) !== undefined) found++;
+    expect(found).toBeLessThan(6);
   });
 });
 

@@ -48,6 +48,23 @@ describe('workers and batch size', () => {
     });
   });
 
+  it('go by what batches of the model were measured to take', () => {
+    const means = { headroomBytes: 16 * GB, cores: 8 };
+    const work = { count: 1000, meanBytes: 1000 };
+    const flat = { msPerUnit: 1, msPerRun: 0.1 };
+    expect(optimise({ ...work, fit: flat }, means)).toMatchObject({
+      batchSize: 4,
+      reason: expect.stringMatching(/batches of 4, bound by what gained speed as measured$/),
+    });
+    const steep = { msPerUnit: 0.2, msPerRun: 2.2 };
+    expect(optimise({ ...work, fit: steep }, means)).toMatchObject({ batchSize: 539 });
+    const hungry = { ...steep, bytesPerUnit: 0.5 * GB };
+    expect(optimise({ ...work, fit: hungry }, means)).toMatchObject({
+      batchSize: 31,
+      reason: expect.stringMatching(/bound by memory$/),
+    });
+  });
+
   it.each([[1], [2], [7], [16]])('together stay within the memory there is (%i cores)', (cores) => {
     for (const headroomBytes of [50e6, 100e6, 333e6, 5 * GB]) {
       const itemBytes = 8 * 5e6;
