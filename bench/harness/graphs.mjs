@@ -1,7 +1,7 @@
 // Models for the benches: made once, as files.
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { mlp, slow } from '../../scripts/make-model/test-graphs.mjs';
+import { attention, convolutions, mlp, slow } from '../../scripts/make-model/test-graphs.mjs';
 import { dataSet } from './data-sets.mjs';
 
 /** Dense layers of `width`, `x` [n, width] → `y`; the path of the file. @param {{ layers: number, width: number }} size */
@@ -12,6 +12,20 @@ export function mlpFile({ layers, width }) {
 /** A graph of many nodes that takes its time: 75 to 150 ms a row; the path of the file. */
 export function slowFile() {
   return fileOf('slow', () => slow());
+}
+
+/** Convolutions over `x` [n, 3, side, side]; the path of the file. @param {{ layers: number, channels: number, side: number }} size */
+export function convolutionsFile({ layers, channels, side }) {
+  return fileOf(`convolutions-${layers}x${channels}-${side}`, () => convolutions({ layers, channels, side }));
+}
+
+/**
+ * Attention over `x` [n, length, width]; of any length, with a `mask`, where none is given; the path of the file.
+ * @param {{ length?: number, width: number, layers: number }} size
+ */
+export function attentionFile({ length, width, layers }) {
+  const size = { width, layers, length: length ?? 't', masked: length === undefined };
+  return fileOf(`attention-${layers}x${width}-${size.length}`, () => attention(size));
 }
 
 /** A batch that is the same everywhere. @param {number} rows @param {number} width */
