@@ -126,6 +126,10 @@ export class BatchSize {
     }
   }
 
+  get ceiling(): number {
+    return this.#ceiling.cost;
+  }
+
   /** A batch was refused by memory. */
   refused(cost: number): void {
     this.#ceiling.refused(cost);

@@ -84,6 +84,7 @@ export class Batcher {
     this.#runs = new Runs(this.#joiner, this.#former, this.#sizing);
     this.#ladder = new Ladder({
       attempt: (jobs) => this.#attempt(jobs),
+      fits: (jobs) => this.#former.costOf(jobs) <= this.#sizing.ceilingOf(this.#former.shapeOf(jobs)),
       refused: (jobs) => this.#refused(jobs),
       reliefs: [() => this.#cleanup.relieve('refused'), ...(relief ? [relief] : [])],
       holdBack,

@@ -24,6 +24,8 @@ export class Ceiling {
   /** `unit`: what one item costs, by which the ceiling rises once it has held for long. */
   ran(cost: number, unit: number): void {
     this.#proven = Math.max(this.#proven, cost);
+    // It was tried again once memory had been given back.
+    if (cost > this.#cost) this.#cost = cost;
     if (this.#cost === Number.POSITIVE_INFINITY || cost + unit <= this.#cost) return;
     if (++this.#calm >= PROBE_AFTER) this.#cost += unit;
   }

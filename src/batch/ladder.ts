@@ -15,6 +15,8 @@ const WORTH_BYTES = 1e6;
 export interface LadderParts {
   /** Runs the jobs as one batch, and resolves with the outputs of each. */
   readonly attempt: (jobs: readonly Job[]) => Promise<readonly Item[]>;
+  /** False where batches as large were refused before. */
+  readonly fits: (jobs: readonly Job[]) => boolean;
   /** Told of every batch that was refused. */
   readonly refused: (jobs: readonly Job[]) => void;
   /** What gives memory back, the cheapest first; each resolves with the bytes it got. */
@@ -40,6 +42,7 @@ export class Ladder {
   async run(jobs: readonly Job[]): Promise<void> {
     const live = jobs.filter(({ settled }) => !settled);
     if (live.length === 0) return;
+    if (live.length > 1 && !this.#parts.fits(live)) return this.#runInHalves(live);
     try {
       deliver(live, await this.#parts.attempt(live));
     } catch (error) {
@@ -57,6 +60,10 @@ export class Ladder {
     } catch (error) {
       return rejectAll(jobs, error);
     }
+    return this.#runInHalves(jobs);
+  }
+
+  async #runInHalves(jobs: readonly Job[]): Promise<void> {
     const half = Math.ceil(jobs.length / 2);
     await this.run(jobs.slice(0, half));
     await this.run(jobs.slice(half));

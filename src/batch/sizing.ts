@@ -51,6 +51,11 @@ export class Sizing {
     };
   }
 
+  /** The cost above which memory refused batches of a shape; `Infinity` where it did not. */
+  ceilingOf(shape: string): number {
+    return this.#of(shape).ceiling;
+  }
+
   refused(shape: string, cost: number): void {
     this.#of(shape).refused(cost);
   }

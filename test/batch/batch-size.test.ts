@@ -153,6 +153,13 @@ describe('ceiling', () => {
     expect(ceiling.cost).toBe(16);
   });
 
+  it('is as high as what went through once memory had been given back', () => {
+    const ceiling = new Ceiling();
+    ceiling.refused(64);
+    ceiling.ran(64, 1);
+    expect(ceiling.cost).toBe(64);
+  });
+
   it('goes on rising while what it lets through is not refused', () => {
     const ceiling = new Ceiling();
     ceiling.refused(8);

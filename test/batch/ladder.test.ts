@@ -41,6 +41,7 @@ function ladderOver(fits: () => number, reliefs: (() => Promise<number>)[]) {
       if (jobs.length > fits()) throw new SpillwayError('ERR_OUT_OF_MEMORY', 'no room');
       return jobs.map(() => ({}));
     },
+    fits: () => true,
     refused: () => undefined,
     reliefs,
     holdBack: undefined,
