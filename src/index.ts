@@ -2,7 +2,8 @@
 export type { BatchRunner } from './batch/batch-runner.js';
 export { Batcher, type BatcherStats } from './batch/batcher.js';
 export type { BatcherOptions, InferStageOptions, SubmitOptions } from './batch/batcher-options.js';
-export type { CleanupPolicy, CleanupReport } from './batch/cleanup.js';
+export type { CleanupPolicy } from './batch/cleanup.js';
+export type { BatchEvent, CleanupReport, RetiredEvent } from './batch/events.js';
 export type { PaddingOptions } from './batch/padding-plan.js';
 export type { BatchFit } from './batch/sizing.js';
 export { AdaptiveCache, getAdaptiveCache } from './cache/adaptive-cache.js';

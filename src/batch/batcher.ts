@@ -9,7 +9,8 @@ import {
   planSubmission,
   type SubmitOptions,
 } from './batcher-options.js';
-import { Cleanup, type CleanupFigures, type CleanupReport, cleanupMeans } from './cleanup.js';
+import { Cleanup, type CleanupFigures, cleanupMeans } from './cleanup.js';
+import type { CleanupReport } from './events.js';
 import { Former, WINDOW } from './former.js';
 import { Job, MOST_TIMER_MS } from './job.js';
 import { equalShapes, type Joiner } from './joiner.js';

@@ -4,24 +4,13 @@ import { gpu } from '../gpu/gpu.js';
 import { collectGarbage } from '../memory/garbage.js';
 import { native } from '../native/load.js';
 import { messageOf } from '../util/errors.js';
-import { batchEvents } from './events.js';
+import { batchEvents, type CleanupReport } from './events.js';
 
 /**
  * After each batch, also one that failed: `'never'`; under `'pressure'` (level HIGH or above, once a second at most);
  * `'always'`; or after `every` so many.
  */
 export type CleanupPolicy = 'never' | 'pressure' | 'always' | { readonly every: number };
-
-/** What a cleanup gave back. All figures are bytes. */
-export interface CleanupReport {
-  /** Why it was done; `asked`: by the caller. */
-  readonly reason: 'pressure' | 'always' | 'every' | 'asked' | 'refused';
-  /** Resident and device memory that is gone. */
-  readonly bytes: number;
-  /** By account of the ledger, what is less than before; what others took or gave back meanwhile counts too. */
-  readonly accounts: Readonly<Record<string, number>>;
-  readonly ms: number;
-}
 
 export interface CleanupFigures {
   /** Cleanups so far, and the bytes they gave back. */

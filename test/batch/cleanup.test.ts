@@ -1,13 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BatchRunner } from '../../src/batch/batch-runner.js';
 import { Batcher } from '../../src/batch/batcher.js';
-import {
-  Cleanup,
-  type CleanupMeans,
-  type CleanupPolicy,
-  type CleanupReport,
-} from '../../src/batch/cleanup.js';
-import { batchEvents } from '../../src/batch/events.js';
+import { Cleanup, type CleanupMeans, type CleanupPolicy } from '../../src/batch/cleanup.js';
+import { batchEvents, type CleanupReport } from '../../src/batch/events.js';
 import type { Tensor } from '../../src/contract/index.js';
 import { native } from '../../src/native/load.js';
 
