@@ -90,7 +90,8 @@ describe('cleanup', () => {
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 4; i++) new Uint8Array(8e6).fill(1);
     await batcher.clean();
-    expect(process.memoryUsage().arrayBuffers).toBeLessThan(before + 16e6);
+    // Threads of the engine free what was collected, a little later.
+    await expect.poll(() => process.memoryUsage().arrayBuffers).toBeLessThan(before + 16e6);
   });
 
   it('refuses a policy that is none', () => {
