@@ -39,4 +39,10 @@ class InferLibrary {
 // Success, or `code` with ONNX Runtime's message on one line. Takes ownership of `failure`.
 Status CheckOrt(ort::Failure* failure, const char* code = "ERR_ENGINE");
 
+// Runs a list of fallible steps in order; the first failure ends it.
+#define RETURN_IF_FAILED(expression)                               \
+  do {                                                             \
+    if (Status failed = (expression); !failed.ok()) return failed; \
+  } while (false)
+
 }  // namespace spillway

@@ -2,57 +2,12 @@
 
 #include <unistd.h>
 
-#include <system_error>
-#include <thread>
-
 #include "infer/library.h"
 #include "memory/library_pages.h"
 #include "memory/trim.h"
 
 namespace spillway {
 namespace {
-
-// Runs a list of fallible steps in order; the first failure ends it.
-#define RETURN_IF_FAILED(expression)                               \
-  do {                                                             \
-    if (Status failed = (expression); !failed.ok()) return failed; \
-  } while (false)
-
-// The session's own pool, made by us so that each thread knows the session it allocates for.
-void* CreatePoolThread(void* options, void (*work)(void*), void* argument) {
-  auto memory = *static_cast<std::shared_ptr<SessionMemory>*>(options);
-  try {
-    return new std::thread([memory = std::move(memory), work, argument] {
-      JoinSessionPool(memory);
-      work(argument);
-    });
-  } catch (const std::exception&) {
-    return nullptr;  // ONNX Runtime turns it into a status
-  }
-}
-
-void JoinPoolThread(void* handle) {
-  std::unique_ptr<std::thread> thread(static_cast<std::thread*>(handle));
-  thread->join();
-}
-
-Status AppendCuda(ort::SessionOptions* options) {
-  ort::CudaOptions* raw = nullptr;
-  RETURN_IF_FAILED(CheckOrt(ort::CreateCUDAProviderOptions(&raw), "ERR_DEVICE_UNAVAILABLE"));
-  ort::OwnedCudaOptions cuda(raw);
-  const char* keys[] = {"device_id", "arena_extend_strategy"};
-  const char* values[] = {"0", "kSameAsRequested"};
-  RETURN_IF_FAILED(CheckOrt(ort::UpdateCUDAProviderOptions(raw, keys, values, 2), "ERR_DEVICE_UNAVAILABLE"));
-  return CheckOrt(ort::SessionOptionsAppendExecutionProvider_CUDA_V2(options, raw), "ERR_DEVICE_UNAVAILABLE");
-}
-
-Status AppendDevice(const std::string& device, ort::SessionOptions* options) {
-  if (device == "cuda") return AppendCuda(options);
-  if (device == "webgpu")
-    return CheckOrt(ort::SessionOptionsAppendExecutionProvider(options, "WebGPU", nullptr, nullptr, 0),
-                    "ERR_DEVICE_UNAVAILABLE");
-  return Status::Ok();
-}
 
 // Whether a failed creation says that the graph, and not the device, is at fault.
 bool BlamesGraph(int code) {
@@ -138,36 +93,6 @@ Status ReadOutput(const std::string& name, OutputTensor* output) {
 
 }  // namespace
 
-Status InferSession::Configure(const LoadPlan& plan, ort::SessionOptions* options) {
-  const std::pair<const char*, const char*> entries[] = {
-      {"session.use_env_allocators", "1"},
-      {"session.intra_op.allow_spinning", "0"},
-      {"session.inter_op.allow_spinning", "0"},
-      // Graphs are complete when they come here: data is looked for below what is no folder.
-      {"session.model_external_initializers_file_folder_path", "/dev/null"},
-  };
-  for (auto [key, value] : entries)
-    RETURN_IF_FAILED(CheckOrt(ort::AddSessionConfigEntry(options, key, value)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetSessionExecutionMode(options, ort::kSequential)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetSessionGraphOptimizationLevel(options, ort::kAllOptimizations)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetSessionLogSeverityLevel(options, ort::kFatal)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetIntraOpNumThreads(options, plan.threads)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetInterOpNumThreads(options, 1)));
-  for (const auto& [name, size] : plan.free_dimensions)
-    RETURN_IF_FAILED(CheckOrt(ort::AddFreeDimensionOverrideByName(options, name.c_str(), size)));
-  profiled_ = !plan.profile.empty();
-  if (profiled_) RETURN_IF_FAILED(CheckOrt(ort::EnableProfiling(options, plan.profile.c_str())));
-  // No arena, no planned block per shape: what a run took is given back when the run ends.
-  RETURN_IF_FAILED(CheckOrt(ort::DisableCpuMemArena(options)));
-  RETURN_IF_FAILED(CheckOrt(ort::DisableMemPattern(options)));
-  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomCreateThreadFn(options, CreatePoolThread)));
-  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomThreadCreationOptions(options, &memory_)));
-  RETURN_IF_FAILED(CheckOrt(ort::SessionOptionsSetCustomJoinThreadFn(options, JoinPoolThread)));
-  for (const OperatorLibrary& library : plan.operator_libraries)
-    RETURN_IF_FAILED(RegisterOperators(library, options));
-  return AppendDevice(plan.device, options);
-}
-
 Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
                           const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
   if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
@@ -175,7 +100,8 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   ort::SessionOptions* raw = nullptr;
   RETURN_IF_FAILED(CheckOrt(ort::CreateSessionOptions(&raw)));
   ort::OwnedSessionOptions options(raw);
-  RETURN_IF_FAILED(self->Configure(plan, raw));
+  RETURN_IF_FAILED(Configure(plan, &self->memory_, raw));
+  self->profiled_ = !plan.profile.empty();
 
   AllocationScope scope(ModelsAccount(), self->memory_, &cancelled);
   ort::Session* session = nullptr;
@@ -213,7 +139,9 @@ Status InferSession::Describe() {
 Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std::string>& output_names,
                          ort::RunOptions* options, const std::atomic<bool>& cancelled,
                          std::vector<OutputTensor>* outputs) {
+  std::unique_lock gate(gate_);
   std::shared_lock profiling(profiling_);
+  gate.unlock();
   AllocationScope scope(InferAccount(), memory_, &cancelled);
   std::vector<ort::OwnedValue> values(inputs.size());
   std::vector<const ort::Value*> feeds;
@@ -247,6 +175,7 @@ Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std
 }
 
 Status InferSession::EndProfile(std::string* path) {
+  std::lock_guard gate(gate_);
   std::unique_lock alone(profiling_);
   if (!profiled_)
     return Status::Error("ERR_INVALID_ARGUMENT", "expected a session with a profile that has not been ended");

@@ -3,26 +3,17 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/status.h"
 #include "infer/allocator.h"
-#include "infer/operator_library.h"
 #include "infer/ort_api.h"
+#include "infer/session_options.h"
 
 namespace spillway {
-
-struct LoadPlan {
-  std::string device;  // "cpu", "cuda" or "webgpu"
-  int threads;
-  int concurrency;  // runs at a time
-  std::vector<std::pair<std::string, int64_t>> free_dimensions;
-  std::string profile;  // how the path of the profile begins; empty for none
-  std::vector<OperatorLibrary> operator_libraries;
-};
 
 // An input or output of the graph. A free dimension is -1, with its name (or "") in `symbols`.
 struct ValueInfo {
@@ -74,13 +65,14 @@ class InferSession {
 
  private:
   InferSession() = default;
-  Status Configure(const LoadPlan& plan, ort::SessionOptions* options);
   Status Describe();
 
   // Before the session, which refers to it from its threads and blocks until it is released.
   std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
   ort::OwnedSession session_;
   // Held by runs, and alone by the end of a profile: ONNX Runtime reads and clears its flag without a lock.
+  // All come by the gate, or runs that overlap without a pause would keep the end waiting.
+  std::mutex gate_;
   std::shared_mutex profiling_;
   bool profiled_ = false;
   std::vector<ValueInfo> inputs_, outputs_;

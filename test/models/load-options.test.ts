@@ -61,6 +61,18 @@ describe.each(overNative ? (['native', 'stock'] as const) : (['stock'] as const)
     expect(events.filter(({ name }) => name === 'model_run').length).toBeGreaterThan(0);
   });
 
+  it('ends a profile while runs overlap without a pause', async () => {
+    using model = await cache.acquire(twoOutputsGraph(), { profileFolder: folder, concurrency: 2 });
+    let ended = false;
+    const stream = async () => {
+      while (!ended) await model.run(pair(64));
+    };
+    const streams = [stream(), stream(), stream()];
+    await model.endProfile();
+    ended = true;
+    await Promise.all(streams);
+  });
+
   it('has no profile that nobody asked for, and none in a folder that is not there', async () => {
     using model = await cache.acquire(twoOutputsGraph());
     await expect(model.endProfile()).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
