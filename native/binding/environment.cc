@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/cpu.h"
+#include "infer/model_table.h"
 
 namespace spillway {
 
@@ -116,6 +117,7 @@ void Environment::Stop() {
   lock.lock();
   idle_.wait(lock, [this] { return executing_.empty(); });
   lock.unlock();
+  ModelTable::Global().Retire(background.get());
   background->Close();
 }
 

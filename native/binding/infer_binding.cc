@@ -33,8 +33,9 @@ class LoadTask : public Task {
     if (napi_new_instance(env, environment_.session_class.Value(), 0, nullptr, &handle) != napi_ok ||
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
-    static_cast<SessionHandle*>(wrapped)->Adopt(std::move(session_), plan_.concurrency,
-                                                environment_.background);
+    static_cast<SessionHandle*>(wrapped)->Adopt(
+        std::make_unique<GraphSession>(std::move(session_), static_cast<int64_t>(bytes_)), plan_.concurrency,
+        environment_.background);
     return handle;
   }
 

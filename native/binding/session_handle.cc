@@ -1,5 +1,7 @@
 #include "binding/session_handle.h"
 
+#include <optional>
+
 #include "binding/arguments.h"
 #include "binding/tensors.h"
 #include "infer/library.h"
@@ -94,47 +96,98 @@ class EndProfileTask : public Task {
   std::string path_;
 };
 
+// `{ bytes, residentBytes }` or undefined, by raw calls: nullptr where the environment refuses.
+static napi_value MakeEvicted(napi_env env, const std::optional<EvictedBytes>& evicted) {
+  napi_value result = nullptr, charged = nullptr, resident = nullptr;
+  if (!evicted) return napi_get_undefined(env, &result) == napi_ok ? result : nullptr;
+  const bool made = napi_create_object(env, &result) == napi_ok &&
+                    napi_create_double(env, static_cast<double>(evicted->charged), &charged) == napi_ok &&
+                    napi_create_double(env, static_cast<double>(evicted->resident), &resident) == napi_ok &&
+                    napi_set_named_property(env, result, "bytes", charged) == napi_ok &&
+                    napi_set_named_property(env, result, "residentBytes", resident) == napi_ok;
+  return made ? result : nullptr;
+}
+
+class EvictTask : public Task {
+ public:
+  explicit EvictTask(std::shared_ptr<LoadedGraph> graph) : graph_(std::move(graph)) {}
+
+  void Execute() override { evicted_ = graph_->Evict(); }
+  napi_value Settle(napi_env env) override { return MakeEvicted(env, evicted_); }
+
+ private:
+  const std::shared_ptr<LoadedGraph> graph_;
+  std::optional<EvictedBytes> evicted_;
+};
+
 Napi::Function SessionHandle::Define(Napi::Env env) {
   return DefineClass(
       env, "InferSession",
       {InstanceAccessor<&SessionHandle::Inputs>("inputs"),
        InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
+       InstanceAccessor<&SessionHandle::Evicted>("evicted"), InstanceMethod<&SessionHandle::Hold>("hold"),
+       InstanceMethod<&SessionHandle::LetGo>("letGo"), InstanceMethod<&SessionHandle::Evict>("evict"),
        InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::Cancel>("cancel"),
        InstanceMethod<&SessionHandle::EndProfile>("endProfile"),
        InstanceMethod<&SessionHandle::Release>("release")});
 }
 
-void SessionHandle::Adopt(std::unique_ptr<InferSession> session, int concurrency,
-                          std::shared_ptr<Background> background) {
-  queue_ = std::make_shared<RunQueue>(concurrency);
-  session_ = {session.release(), [background = std::move(background)](InferSession* last) {
-                background->Run([last] {
-                  delete last;
-                  TrimHeapSoon();
-                });
-              }};
+SessionHandle::~SessionHandle() {
+  if (graph_) graph_->Release();
 }
 
-InferSession& SessionHandle::Require(const Napi::CallbackInfo& info) {
-  if (!session_)
+void SessionHandle::Adopt(std::unique_ptr<GraphSession> session, int concurrency,
+                          std::shared_ptr<Background> background) {
+  queue_ = std::make_shared<RunQueue>(concurrency);
+  const void* owner = background.get();
+  graph_ = ModelTable::Global().Add(
+      std::move(session), owner, [background = std::move(background)](std::unique_ptr<GraphSession> last) {
+        // std::function wants to be able to copy what it holds.
+        background->Run([last = std::make_shared<decltype(last)>(std::move(last))] {
+          last->reset();
+          TrimHeapSoon();
+        });
+      });
+}
+
+std::shared_ptr<InferSession> SessionHandle::Require(const Napi::CallbackInfo& info) {
+  std::shared_ptr<InferSession> session = graph_ ? graph_->Use() : nullptr;
+  if (!session)
     Environment::Of(info.Env()).Throw(Status::Error("ERR_CLOSED", "the session has been released"));
-  return *session_;
+  return session;
 }
 
 Napi::Value SessionHandle::Inputs(const Napi::CallbackInfo& info) {
-  return DescribeValues(info.Env(), Require(info).inputs());
+  return DescribeValues(info.Env(), Require(info)->inputs());
 }
 
 Napi::Value SessionHandle::Outputs(const Napi::CallbackInfo& info) {
-  return DescribeValues(info.Env(), Require(info).outputs());
+  return DescribeValues(info.Env(), Require(info)->outputs());
 }
 
 Napi::Value SessionHandle::Bytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->bytes()) : 0);
+  return Napi::Number::New(info.Env(), graph_ ? static_cast<double>(graph_->bytes()) : 0);
+}
+
+Napi::Value SessionHandle::Evicted(const Napi::CallbackInfo& info) {
+  return {info.Env(), MakeEvicted(info.Env(), graph_ ? graph_->evicted() : std::nullopt)};
+}
+
+Napi::Value SessionHandle::Hold(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), graph_ && graph_->Hold());
+}
+
+void SessionHandle::LetGo(const Napi::CallbackInfo&) {
+  if (graph_) graph_->LetGo();
+}
+
+Napi::Value SessionHandle::Evict(const Napi::CallbackInfo& info) {
+  RequireShape(info, graph_ != nullptr, "a session that has been loaded");
+  return Environment::Of(info.Env()).Start(std::make_unique<EvictTask>(graph_));
 }
 
 Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
-  Require(info);
+  std::shared_ptr<InferSession> session = Require(info);
   int64_t run_id = Int64Argument(info, 0, "a number that names the run");
   RequireShape(info, !runs_.contains(run_id), "a number that names no other run in flight");
   RequireShape(info, info.Length() == 3 && info[1].IsArray() && info[2].IsArray(),
@@ -153,8 +206,8 @@ Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   if (Status status = CheckOrt(ort::CreateRunOptions(&options)); !status.ok()) environment.Throw(status);
   auto task =
-      std::make_unique<RunTask>(environment, this, run_id, session_, queue_, ort::OwnedRunOptions(options),
-                                std::move(inputs), std::move(names), pins);
+      std::make_unique<RunTask>(environment, this, run_id, std::move(session), queue_,
+                                ort::OwnedRunOptions(options), std::move(inputs), std::move(names), pins);
   runs_[run_id] = task.get();
   return environment.Await(std::move(task));
 }
@@ -165,10 +218,11 @@ void SessionHandle::Cancel(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SessionHandle::EndProfile(const Napi::CallbackInfo& info) {
-  Require(info);
-  return Environment::Of(info.Env()).Start(std::make_unique<EndProfileTask>(session_));
+  return Environment::Of(info.Env()).Start(std::make_unique<EndProfileTask>(Require(info)));
 }
 
-void SessionHandle::Release(const Napi::CallbackInfo&) { session_.reset(); }
+void SessionHandle::Release(const Napi::CallbackInfo&) {
+  if (graph_) graph_->Release();
+}
 
 }  // namespace spillway

@@ -8,7 +8,7 @@
 
 #include "binding/environment.h"
 #include "binding/run_queue.h"
-#include "infer/session.h"
+#include "infer/model_table.h"
 
 namespace spillway {
 
@@ -20,22 +20,28 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
 
   // Empty until Adopt(): the completion of a load makes the object first.
   explicit SessionHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+  ~SessionHandle() override;
 
-  // Takes the session; the last of this handle and its runs releases it, on a thread of ours.
-  void Adopt(std::unique_ptr<InferSession> session, int concurrency, std::shared_ptr<Background> background);
+  // Takes the session into the table of loaded graphs; the last of this handle and its runs frees it, on a
+  // thread of ours, unless the governor evicts it before.
+  void Adopt(std::unique_ptr<GraphSession> session, int concurrency, std::shared_ptr<Background> background);
   void Forget(int64_t run_id) { runs_.erase(run_id); }
 
  private:
   Napi::Value Inputs(const Napi::CallbackInfo& info);
   Napi::Value Outputs(const Napi::CallbackInfo& info);
   Napi::Value Bytes(const Napi::CallbackInfo& info);
+  Napi::Value Evicted(const Napi::CallbackInfo& info);
+  Napi::Value Hold(const Napi::CallbackInfo& info);
+  void LetGo(const Napi::CallbackInfo& info);
+  Napi::Value Evict(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
   void Cancel(const Napi::CallbackInfo& info);
   Napi::Value EndProfile(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
-  InferSession& Require(const Napi::CallbackInfo& info);
+  std::shared_ptr<InferSession> Require(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<InferSession> session_;
+  std::shared_ptr<LoadedGraph> graph_;
   std::shared_ptr<RunQueue> queue_;
   std::unordered_map<int64_t, RunTask*> runs_;  // those whose promise is pending
 };

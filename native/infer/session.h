@@ -54,6 +54,8 @@ class InferSession {
   const std::vector<ValueInfo>& inputs() const { return inputs_; }
   const std::vector<ValueInfo>& outputs() const { return outputs_; }
   int64_t bytes() const { return memory_->bytes.load(std::memory_order_relaxed); }
+  // Tells after the session is gone whether it gave everything back.
+  std::shared_ptr<const SessionMemory> memory() const { return memory_; }
 
   // Runs may overlap. `options` is the caller's, who may set terminate on it from another thread.
   Status Run(std::vector<InputTensor>& inputs, const std::vector<std::string>& output_names,

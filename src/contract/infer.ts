@@ -66,12 +66,36 @@ export interface LoadPlan {
   readonly operatorLibraries: readonly OperatorLibrary[];
 }
 
-/** A loaded graph. Runs may overlap; as many as its plan says happen at a time, each on a thread of its own. */
+/** What an eviction gave back, as measured. */
+export interface EvictedBytes {
+  /** Credited to the ledger; of a child process, what its loading had taken. */
+  readonly bytes: number;
+  /** Less resident memory right afterwards; blocks below 4 MiB follow with the next trim of the heap. */
+  readonly residentBytes: number;
+}
+
+/**
+ * A loaded graph. Runs may overlap; as many as its plan says happen at a time, each on a thread of its own.
+ *
+ * Who loaded it is its first holder. While nobody holds it and no run is using it, the governor may evict it to
+ * relieve memory, the least recently used graph of the process first, also while JavaScript is blocked.
+ */
 export interface InferSession {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  /** Bytes the session holds now, exact: weights, prepacked copies, idle arena. */
+  /**
+   * Bytes the session holds now: packed weights and runs to the byte; with other weights, which ONNX Runtime keeps out
+   * of sight, at least the bytes of the graph.
+   */
   bytes(): number;
+  /** One more holder; false where it has been evicted or released, and must be loaded again. */
+  hold(): boolean;
+  /** One holder less. */
+  letGo(): void;
+  /** Frees it off this thread unless somebody holds or uses it; resolves with what came back, undefined: nothing. */
+  evict(): Promise<EvictedBytes | undefined>;
+  /** Undefined unless it was evicted. */
+  readonly evicted: EvictedBytes | undefined;
   /**
    * Runs the graph. The elements of `feeds` must neither be changed nor transferred until the promise settles;
    * the outputs are the caller's. `runId` is chosen by the caller and names the run for `cancel`.

@@ -3,7 +3,7 @@ import type { InferSession, LoadPlan } from '../../contract/index.js';
 
 /** A loaded graph and whether it can still be used. */
 export interface EngineSession extends InferSession {
-  /** True once the process that held it is gone; it must be loaded again. */
+  /** True once it was evicted or the process that held it is gone; it must be loaded again. */
   readonly lost: boolean;
 }
 

@@ -1,5 +1,5 @@
 // ONNX Runtime driven by the addon: runs off the JavaScript thread, exact bytes, cancellation in mid-run.
-import type { LoadPlan } from '../../contract/index.js';
+import type { InferSession, LoadPlan } from '../../contract/index.js';
 import { native, requireCapability } from '../../native/load.js';
 import { SpillwayError } from '../../util/errors.js';
 import type { EngineChoice, EngineSession } from './engine.js';
@@ -18,12 +18,18 @@ export function openNativeEngine(): EngineChoice {
     engine: {
       name: 'native',
       version,
-      load: async (model: Uint8Array, plan: LoadPlan) =>
-        Object.assign(await infer.load(model, plan), { lost: false }) as EngineSession,
+      load: async (model: Uint8Array, plan: LoadPlan) => asEngineSession(await infer.load(model, plan)),
       close: async () => undefined,
       childRssBytes: () => 0,
       peakChildRssBytes: () => 0,
     },
     reason: `the addon drives ${path}${reused ? ', which was already mapped' : ''}`,
   };
+}
+
+/** The addon's own object: an object around it would be one more call in each run. */
+function asEngineSession(session: InferSession): EngineSession {
+  return Object.defineProperty(session, 'lost', {
+    get: () => session.evicted !== undefined,
+  }) as EngineSession;
 }

@@ -19,7 +19,7 @@ export type Request =
     }
   | { readonly id: number; readonly kind: 'end-profile' | 'release'; readonly session: number };
 
-/** A graph in the child. `bytes` is by how much the child's resident memory grew while it was loaded. */
+/** A graph in the child. `bytes`: by how much its resident memory grew while it was loaded, at least the graph's own. */
 export interface LoadedGraph {
   readonly session: number;
   readonly inputs: readonly ValueInfo[];

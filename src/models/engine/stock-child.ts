@@ -86,7 +86,8 @@ async function load(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<Lo
     session: number,
     inputs: session.inputMetadata.map(describe),
     outputs: session.outputMetadata.map(describe),
-    bytes: Math.max(0, residentBytes() - before),
+    // Pages that an earlier graph left to the heap do not show; its weights are there all the same.
+    bytes: Math.max(model.length, residentBytes() - before),
   };
 }
 

@@ -2,7 +2,7 @@
 //
 // In this process it would block the event loop for the length of every run, and an exit in mid-run would abort
 // the process. A child may be killed at any time, and its memory can be told apart.
-import type { LoadPlan, Tensor } from '../../contract/index.js';
+import type { EvictedBytes, LoadPlan, Tensor } from '../../contract/index.js';
 import { SpillwayError } from '../../util/errors.js';
 import type { ChildLimits } from './child-limits.js';
 import { StockChild } from './child-process.js';
@@ -122,6 +122,8 @@ class StockSession implements EngineSession {
   readonly #runs = new Map<number, { id: number; abort(): void }>();
   #released = false;
   #answers: Promise<unknown> = Promise.resolve();
+  #holders = 1;
+  evicted: EvictedBytes | undefined;
 
   /** `onRelease` ends a child that has no other graph; else the child is asked to release this one. */
   constructor(child: StockChild, graph: LoadedGraph, onRelease?: () => void) {
@@ -139,11 +141,33 @@ class StockSession implements EngineSession {
   }
 
   get lost(): boolean {
-    return this.#child.endReason !== undefined;
+    return this.evicted !== undefined || this.#child.endReason !== undefined;
   }
 
   bytes(): number {
     return this.#released ? 0 : this.#graph.bytes;
+  }
+
+  hold(): boolean {
+    if (this.#released || this.lost) return false;
+    this.#holders++;
+    return true;
+  }
+
+  /** The governor does not reach into the child: only {@link evict} is bound by it. */
+  letGo(): void {
+    if (this.#holders > 0) this.#holders--;
+  }
+
+  async evict(): Promise<EvictedBytes | undefined> {
+    if (this.#released || this.lost || this.#holders > 0 || this.#runs.size > 0) return undefined;
+    const residentBefore = this.#child.rssBytes();
+    this.#released = true;
+    this.evicted = { bytes: this.#graph.bytes, residentBytes: 0 };
+    await this.#free();
+    const residentBytes = Math.max(0, residentBefore - this.#child.rssBytes());
+    this.evicted = { bytes: this.#graph.bytes, residentBytes };
+    return this.evicted;
   }
 
   async run(runId: number, feeds: readonly Feed[], outputs: readonly string[]): Promise<Tensor[]> {
@@ -176,12 +200,16 @@ class StockSession implements EngineSession {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    void this.#free();
+  }
+
+  async #free(): Promise<void> {
     if (this.#onRelease) {
-      void this.#answers.finally(this.#onRelease);
+      await this.#answers.finally(this.#onRelease);
       return;
     }
     const answer = this.#child.ask({ kind: 'release', session: this.#graph.session });
-    answer.catch(() => undefined); // a child that is gone holds nothing
+    await answer.catch(() => undefined); // a child that is gone holds nothing
   }
 
   /** Kills the child if a run nobody waits for any more never ends. */

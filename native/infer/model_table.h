@@ -1,0 +1,118 @@
+// The loaded graphs of this process: who uses each, and what the governor may evict while JavaScript is
+// blocked.
+//
+// Evicted is the least recently used graph that nobody holds and no run is using, whole. Whoever loaded it
+// keeps an empty LoadedGraph, and learns at the next use that it must be loaded again.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "infer/session.h"
+#include "memory/reclaimable.h"
+
+namespace spillway {
+
+// A session and the weights it keeps beyond our allocator.
+//
+// ONNX Runtime 1.30 only allocates from us what its kernels pack and what runs need; other weights stay in
+// memory of its own, where they cannot be measured. They are in the bytes of the graph, which are charged as
+// far as the session's own do not reach.
+class GraphSession {
+ public:
+  GraphSession(std::unique_ptr<InferSession> session, int64_t graph_bytes);
+  ~GraphSession();
+  GraphSession(const GraphSession&) = delete;
+  GraphSession& operator=(const GraphSession&) = delete;
+
+  InferSession* get() const { return session_.get(); }
+  int64_t bytes() const { return session_->bytes() + unseen_; }
+  // Frees it; returns what was credited.
+  int64_t Free();
+
+ private:
+  std::unique_ptr<InferSession> session_;
+  int64_t unseen_;
+};
+
+// What an eviction gave back, as measured.
+struct EvictedBytes {
+  int64_t charged;   // credited to the ledger
+  int64_t resident;  // less resident memory right afterwards; blocks below 4 MiB follow with a trim
+};
+
+// A loaded graph. Thread-safe.
+class LoadedGraph : public std::enable_shared_from_this<LoadedGraph> {
+ public:
+  using Free = std::function<void(std::unique_ptr<GraphSession>)>;
+
+  // Made by ModelTable::Add().
+  LoadedGraph(std::unique_ptr<GraphSession> session, const void* owner, Free free);
+
+  // The session, which stays as long as the pointer lives; null once evicted or released.
+  std::shared_ptr<InferSession> Use();
+  // One more holder; false, and none, once evicted or released. Who loaded it is the first.
+  bool Hold();
+  // One holder less: after the last it may be evicted.
+  void LetGo();
+  // Frees the session here and now if it is idle; nothing where it is not.
+  std::optional<EvictedBytes> Evict();
+  // Has the session freed, once its last user is gone. Harmless when repeated.
+  void Release();
+
+  // Bytes of the ledger it holds now.
+  int64_t bytes() const;
+  // Nothing unless it was evicted.
+  std::optional<EvictedBytes> evicted() const;
+
+ private:
+  friend class ModelTable;
+
+  void EndUse();
+  // REQUIRES: the table's lock is held.
+  bool Idle() const { return session_ && holders_ == 0 && users_ == 0 && !released_ && !retired_; }
+
+  // The table's lock guards what is not const.
+  const void* const owner_;
+  const Free free_;
+  std::unique_ptr<GraphSession> session_;
+  int holders_ = 1, users_ = 0;
+  int64_t last_use_ = 0;  // by the table's count of uses
+  bool released_ = false, retired_ = false, evicting_ = false;
+  std::optional<EvictedBytes> evicted_;
+};
+
+class ModelTable : public Reclaimable {
+ public:
+  static ModelTable& Global();
+
+  // Takes a session that `owner` made. Once it is released, `free` gets it when its last use has ended, on
+  // that thread; one that is evicted is freed by the evicting thread.
+  std::shared_ptr<LoadedGraph> Add(std::unique_ptr<GraphSession> session, const void* owner,
+                                   LoadedGraph::Free free);
+
+  // No graph of `owner` is evicted from here on, nor still being evicted: before its environment ends.
+  void Retire(const void* owner);
+
+  const char* name() const override { return "models"; }
+  int64_t Reclaim(int64_t bytes) override;
+
+ private:
+  friend class LoadedGraph;
+
+  // REQUIRES of both: the lock is held; the second releases it while it frees the session, and takes it
+  // again.
+  std::shared_ptr<LoadedGraph> Oldest() const;
+  EvictedBytes Evict(LoadedGraph& graph, std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;  // guards what follows and every graph
+  std::condition_variable evicted_;
+  std::vector<std::weak_ptr<LoadedGraph>> graphs_;
+  int64_t uses_ = 0;
+};
+
+}  // namespace spillway
