@@ -59,9 +59,7 @@ export class Spillway implements AsyncDisposable {
     const { budget, preset, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
     const memory = new MemoryManager({ budget, preset });
     try {
-      const models = new ModelCache({ device });
-      // Where nothing native is left to free, models that nobody holds are the next to go.
-      memory.onSpill(() => models.clear());
+      const models = new ModelCache({ memory, device });
       const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
       return new Spillway(memory, models, store);
     } catch (error) {

@@ -1,88 +1,57 @@
-// Loads each graph once, shares it, and counts who holds it.
-import * as v from 'valibot';
-import type { Device } from '../contract/index.js';
-import { SpillwayError } from '../util/errors.js';
-import { parseOptions } from '../util/options.js';
-import { deviceCandidates } from './detect.js';
-import { Engines } from './engine/engines.js';
+// Loads each graph once, shares it, counts who holds it, and lets go of what nobody holds where room is short.
+import { LRUCache } from 'lru-cache';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import { areUnchanged, type FileStamp } from './file-stamp.js';
-import { loadOnFirst } from './load-on-first.js';
-import { type LoadOptions, type LoadSettings, loadOptionEntries, loadSettings } from './load-options.js';
-import { type LoadedModel, Model } from './model.js';
+import type { LoadSettings } from './load-options.js';
+import { Model } from './model.js';
+import { ModelLoader } from './model-cache-loader.js';
+import {
+  type AcquireOptions,
+  acquireOptions,
+  type ModelCacheOptions,
+  type ModelCachePlan,
+  modelCachePlan,
+  type PreloadOptions,
+  type PreloadRequest,
+  preloadOptions,
+} from './model-cache-options.js';
+import type { ModelCacheStats, Preloaded } from './model-cache-stats.js';
+import { ModelEntry, ModelTable } from './model-cache-table.js';
 import { fromBytes, fromFile, type ModelBytes } from './model-source.js';
-
-const optionsSchema = v.optional(
-  v.strictObject({
-    /** Where graphs run; `'auto'` tries cuda, webgpu and cpu, in this order. */
-    device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu']), 'auto'),
-    /** For all graphs that are acquired without options of their own. */
-    ...loadOptionEntries,
-    /** What runs graphs; `'auto'` is the addon, else onnxruntime-node in a child process. */
-    engine: v.optional(v.picklist(['auto', 'native', 'stock']), 'auto'),
-    /** Domains whose operators graphs may use, beside those that ONNX Runtime implements for inference. */
-    operatorDomains: v.optional(v.array(v.string()), []),
-  }),
-  {},
-);
-
-export type ModelCacheOptions = v.InferInput<typeof optionsSchema>;
 
 /** A graph: the path of its file, or its bytes. */
 export type ModelSource = string | Uint8Array;
 
-export interface ModelCacheStats {
-  /** Graphs loaded so far, and acquisitions that found theirs loaded or on its way. */
-  readonly loads: number;
-  readonly hits: number;
-  /** Bytes of all loaded graphs. */
-  readonly bytes: number;
-  readonly models: readonly {
-    readonly sha256: string;
-    readonly device: Device;
-    readonly bytes: number;
-    /** Holds not yet disposed of. */
-    readonly references: number;
-  }[];
-  readonly engine: { readonly name: string; readonly version: string; readonly reason: string } | undefined;
-  readonly childRssBytes: number;
-  readonly peakChildRssBytes: number;
-}
-
-export interface Preloaded {
-  readonly path: string;
-  readonly role: string;
-  readonly sha256: string;
-  readonly device: Device;
-  readonly bytes: number;
-  readonly ms: number;
-}
-
-interface Entry {
-  references: number;
-  /** What it is loaded from, until it is. */
-  source: ModelBytes | undefined;
-  readonly loading: Promise<LoadedModel>;
-  loaded: LoadedModel | undefined;
-}
+/** Graphs whose measured bytes are remembered after they are gone. */
+const REMEMBERED = 1000;
 
 /**
  * A cache of loaded graphs. The same content is loaded once, however often and from wherever it is acquired; the
- * loads of one graph are one. It owns what it loaded: close it when done.
+ * loads of one graph are one, and on each device one load goes on at a time. A graph that nobody holds stays loaded
+ * until its time to live is over, a load needs its room, or memory is short; who acquires it then has it loaded again.
+ * It owns what it loaded: close it when done.
  */
 export class ModelCache {
-  readonly #options: v.InferOutput<typeof optionsSchema>;
-  readonly #engines: Engines;
-  readonly #entries = new Map<string, Entry>();
+  readonly #plan: ModelCachePlan;
+  readonly #table: ModelTable;
+  readonly #loader: ModelLoader;
   readonly #reading = new Map<string, Promise<ModelBytes>>();
   readonly #known = new Map<string, { stamps: readonly FileStamp[]; key: string }>();
+  /** By key: what a graph measured at its last load, and whether it could stay. */
+  readonly #measured = new LRUCache<string, { bytes: number; loaded: boolean }>({ max: REMEMBERED });
+  readonly #forgetSpills: (() => void) | undefined;
   #loads = 0;
   #hits = 0;
+  #reloads = 0;
   #closed = false;
 
   /** Throws `ERR_INVALID_ARGUMENT`. Neither library nor driver is touched before the first acquisition. */
   constructor(options?: ModelCacheOptions) {
-    this.#options = parseOptions(optionsSchema, options, 'ModelCache');
-    this.#engines = new Engines(this.#options.engine);
+    this.#plan = modelCachePlan(options);
+    this.#table = new ModelTable(this.#plan.ttlMs);
+    this.#loader = new ModelLoader(this.#plan, this.#table);
+    // The governor reaches what the addon loaded by itself; a child process only gives back what it is asked to.
+    this.#forgetSpills = this.#plan.memory?.onSpill((bytes) => void this.#table.evict(bytes));
   }
 
   /**
@@ -93,132 +62,161 @@ export class ModelCache {
    * session of it.
    *
    * Rejects with `ERR_MODEL_REJECTED` where it is not, or is no graph this ONNX Runtime can load,
-   * `ERR_BUDGET_EXCEEDED` and `ERR_OUT_OF_MEMORY` where the budget has no room for it, ever or now, `ERR_TOO_LARGE`
-   * beyond the 2 GiB of protobuf, `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it,
+   * `ERR_BUDGET_EXCEEDED` and `ERR_OUT_OF_MEMORY` where the budget, or `maxBytes`, has no room for it, ever or now,
+   * `ERR_TOO_LARGE` beyond the 2 GiB of protobuf, `ERR_DEVICE_UNAVAILABLE` where the device asked for cannot run it,
    * `ERR_FILE_CHANGED` where it changes while it is read, `ERR_MISSING_DEPENDENCY` without onnxruntime-node,
    * `ERR_NATIVE_UNAVAILABLE` for options that only the native engine has, `ERR_INVALID_ARGUMENT` for options that do not
    * fit the graph, `ERR_CLOSED` after close; and with the system's own code where the file cannot be read.
    */
-  async acquire(source: ModelSource, options?: LoadOptions): Promise<Model> {
-    this.#assertOpen();
-    const settings = loadSettings(this.#options, options);
-    const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source, settings) : undefined;
-    const known = loadedKey === undefined ? undefined : this.#live(loadedKey);
-    if (known) return this.#hold(known);
-    const model =
-      typeof source === 'string'
-        ? await this.#read(source)
-        : await fromBytes(source, this.#options.operatorDomains);
-    if (this.#closed) model[Symbol.dispose]();
-    this.#assertOpen();
-    const entry = this.#live(keyOf(model.key, settings)) ?? this.#start(model, settings);
-    if (entry.source !== model) model[Symbol.dispose](); // another load of the same content serves
-    return this.#hold(entry);
+  async acquire(source: ModelSource, options: AcquireOptions = {}): Promise<Model> {
+    return (await this.#acquire(source, options)).model;
   }
 
-  /** Loads graphs ahead of their use, one after another, and says what each cost. They stay loaded. */
-  async preload(models: readonly { readonly path: string; readonly role: string }[]): Promise<Preloaded[]> {
-    const done: Preloaded[] = [];
-    for (const { path, role } of models) {
-      const start = performance.now();
-      using model = await this.acquire(path);
-      const { sha256, device, bytes } = model;
-      done.push({ path, role, sha256, device, bytes, ms: performance.now() - start });
-    }
-    return done;
+  /**
+   * Loads graphs ahead of their use, one after another, primary ones first, and says what each cost, in the order
+   * given. Primary models are pinned; secondary ones stay loaded as long as there is room, and one that cannot be had
+   * is reported as skipped. Rejects as {@link acquire} does where a primary one cannot be had.
+   */
+  async preload(models: readonly PreloadRequest[], options?: PreloadOptions): Promise<Preloaded[]> {
+    const { models: wanted, skipSecondary } = preloadOptions(models, options);
+    this.#assertOpen();
+    const report = new Map<PreloadRequest, Preloaded>();
+    for (const request of wanted)
+      if (request.role === 'primary') report.set(request, await this.#preload(request));
+    for (const request of wanted)
+      if (request.role === 'secondary')
+        report.set(
+          request,
+          skipSecondary
+            ? { ...request, outcome: 'skipped', code: undefined, reason: 'not asked for', ms: 0 }
+            : await this.#preloadIfPossible(request),
+        );
+    return wanted.flatMap((request) => report.get(request) ?? []);
   }
 
   stats(): ModelCacheStats {
-    const models = [...this.#entries.values()].flatMap(({ loaded, references }) =>
-      loaded
-        ? [{ sha256: loaded.sha256, device: loaded.device, bytes: loaded.session.bytes(), references }]
-        : [],
-    );
-    const { engine, reason = '' } = this.#engines.trusted ?? {};
+    const models = this.#table.rows();
+    const { engines } = this.#loader;
+    const { engine, reason = '' } = engines.trusted ?? {};
     return {
       loads: this.#loads,
       hits: this.#hits,
+      reloads: this.#reloads,
+      ...this.#table.evicted,
       bytes: models.reduce((sum, { bytes }) => sum + bytes, 0),
+      maxBytes: this.#plan.maxBytes,
       models,
       engine: engine && { name: engine.name, version: engine.version, reason },
-      childRssBytes: this.#engines.childRssBytes(),
-      peakChildRssBytes: this.#engines.peakChildRssBytes(),
+      childRssBytes: engines.childRssBytes(),
+      peakChildRssBytes: engines.peakChildRssBytes(),
     };
   }
 
-  /** Releases the graphs that nobody holds. */
+  /** Releases the graphs that nobody holds, pinned ones too; those that are held lose their pin. */
   clear(): void {
-    for (const [key, entry] of this.#entries)
-      if (entry.references === 0 && entry.loaded) {
-        entry.loaded.session.release();
-        this.#entries.delete(key);
-      }
+    this.#table.clear();
   }
 
   /** Releases every graph, once its runs in flight have ended, and ends the engine. Harmless when repeated. */
   async close(): Promise<void> {
     this.#closed = true;
-    const entries = [...this.#entries.values()];
-    this.#entries.clear();
+    this.#forgetSpills?.();
+    const entries = this.#table.drain();
     await Promise.allSettled(entries.map(async ({ loading }) => (await loading).session.release()));
-    await this.#engines.close();
+    await this.#loader.engines.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #hold(entry: Entry): Promise<Model> {
-    entry.references++;
+  async #acquire(source: ModelSource, options: AcquireOptions): Promise<{ model: Model; shared: boolean }> {
+    this.#assertOpen();
+    const { pin, settings } = acquireOptions(this.#plan, options);
+    const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source, settings) : undefined;
+    const known = loadedKey === undefined ? undefined : this.#take(loadedKey);
+    if (known) return { model: await this.#hold(known, pin), shared: true };
+    const bytes =
+      typeof source === 'string'
+        ? await this.#read(source)
+        : await fromBytes(source, this.#plan.operatorDomains);
+    if (this.#closed) bytes[Symbol.dispose]();
+    this.#assertOpen();
+    const there = this.#take(keyOf(bytes.key, settings));
+    if (!there) return { model: await this.#hold(this.#start(bytes, settings), pin), shared: false };
+    if (there.source !== bytes) bytes[Symbol.dispose](); // another load of the same content serves
+    return { model: await this.#hold(there, pin), shared: true };
+  }
+
+  async #preload({ path, role }: PreloadRequest): Promise<Preloaded> {
+    const start = performance.now();
+    const { model, shared } = await this.#acquire(path, { pin: role === 'primary' });
+    using held = model;
+    const { sha256, device, bytes } = held;
+    const outcome = shared ? 'shared' : 'loaded';
+    return { path, role, outcome, sha256, device, bytes, ms: performance.now() - start };
+  }
+
+  async #preloadIfPossible(request: PreloadRequest): Promise<Preloaded> {
+    const start = performance.now();
     try {
-      const loaded = await entry.loading;
-      return new Model(loaded, () => entry.references--);
+      return await this.#preload(request);
     } catch (error) {
-      entry.references--;
-      throw error;
+      this.#assertOpen();
+      const ms = performance.now() - start;
+      return { ...request, outcome: 'skipped', code: codeOf(error), reason: messageOf(error), ms };
     }
   }
 
-  /** The entry of a graph that is loaded or loading, unless the process that held it is gone. */
-  #live(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
-    if (entry?.loaded?.session.lost) this.#entries.delete(key);
-    else if (entry) {
-      this.#hits++;
-      return entry;
-    }
-    return undefined;
+  /** The entry of a graph that is loaded or on its way, with one reference more. */
+  #take(key: string): ModelEntry | undefined {
+    const entry = this.#table.get(key);
+    if (!entry || !this.#table.take(entry)) return undefined;
+    this.#hits++;
+    return entry;
   }
 
-  #start(model: ModelBytes, settings: LoadSettings): Entry {
-    const loading = this.#load(model, settings);
-    const entry: Entry = { references: 0, source: model, loading, loaded: undefined };
-    const key = keyOf(model.key, settings);
-    this.#entries.set(key, entry);
+  /** Begins to load a graph; the entry has its first reference. */
+  #start(source: ModelBytes, settings: LoadSettings): ModelEntry {
+    const key = keyOf(source.key, settings);
+    const expected = this.#measured.get(key)?.bytes ?? source.bytes.length;
+    const entry = new ModelEntry({ key, source, expected }, (self) =>
+      this.#loader.load(self, source, settings),
+    );
+    this.#table.add(entry);
+    this.#table.take(entry);
     entry.loading.then(
       (loaded) => {
         entry.loaded = loaded;
         entry.source = undefined;
+        this.#loads++;
+        if (this.#measured.get(key)?.loaded) this.#reloads++;
+        this.#measured.set(key, { bytes: entry.bytes, loaded: true });
       },
       () => {
-        if (this.#entries.get(key) === entry) this.#entries.delete(key);
+        this.#table.remove(entry);
+        if (entry.measured !== undefined) this.#measured.set(key, { bytes: entry.measured, loaded: false });
       },
     );
     return entry;
   }
 
-  async #load(source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
-    using model = source; // the session has its own copy once it is loaded
-    const choice = await this.#engines.open(settings.limits);
-    this.#loads++;
-    const { candidates, rejected } = deviceCandidates(this.#options.device);
-    return await loadOnFirst(candidates, [...rejected], choice, model, settings); // until then the bytes are in use
+  /** The model of an entry that was taken; gives it back where the load fails. */
+  async #hold(entry: ModelEntry, pin: boolean): Promise<Model> {
+    try {
+      const loaded = await entry.loading;
+      entry.pinned ||= pin;
+      return new Model(loaded, () => this.#table.giveBack(entry));
+    } catch (error) {
+      this.#table.giveBack(entry);
+      throw error;
+    }
   }
 
   async #read(file: string): Promise<ModelBytes> {
     let reading = this.#reading.get(file);
     if (!reading) {
-      reading = fromFile(file, this.#options.operatorDomains).finally(() => this.#reading.delete(file));
+      reading = fromFile(file, this.#plan.operatorDomains).finally(() => this.#reading.delete(file));
       this.#reading.set(file, reading);
     }
     const { key, stamps } = await reading;
@@ -232,7 +230,7 @@ export class ModelCache {
     const known = this.#known.get(file);
     if (!known) return undefined;
     const key = keyOf(known.key, settings);
-    if (!this.#entries.has(key)) return undefined;
+    if (!this.#table.get(key)) return undefined;
     return (await areUnchanged(known.stamps)) ? key : undefined;
   }
 

@@ -28,7 +28,8 @@ export interface RunOptions {
 let lastRun = 0;
 
 /**
- * One hold on a loaded graph. Dispose it when done; the graph itself stays loaded until its cache is cleared.
+ * One hold on a loaded graph. Dispose it when done; the graph itself stays loaded until its cache lets go
+ * of it.
  * Runs may overlap, also those of other holds.
  */
 export class Model implements Disposable {

@@ -33,10 +33,10 @@ export function twoOutputsGraph(): Uint8Array {
  * `layers` matrix products in a row over `[n, width]`. With `distinct` each has weights of its own (equal ones
  * would be stored once); without, one matrix serves all, so that a long run needs little memory.
  */
-export function chainGraph({ layers, width, distinct = false }: ChainOptions): Uint8Array {
+export function chainGraph({ layers, width, distinct = false, seed = 0 }: ChainOptions): Uint8Array {
   const weightsOf = (layer: number) => {
     const weights = new Float32Array(width * width);
-    let state = layer * 7919 + 1; // a linear congruential series: quick, and different in each layer
+    let state = (layer + seed * 1000) * 7919 + 1; // a linear congruential series: quick, and different in each layer
     for (let i = 0; i < weights.length; i++) {
       state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
       weights[i] = state / 2 ** 30 / width;
@@ -66,6 +66,8 @@ interface ChainOptions {
   layers: number;
   width: number;
   distinct?: boolean;
+  /** Another one makes other weights. */
+  seed?: number;
 }
 
 /** A feed of ones for {@link chainGraph}. */

@@ -1,0 +1,88 @@
+// Loads graphs for a cache within its bounds: makes room before, measures after, gives way where memory is short.
+import { native } from '../native/load.js';
+import { codeOf, SpillwayError } from '../util/errors.js';
+import { formatSize } from '../util/sizes.js';
+import { deviceCandidates } from './detect.js';
+import type { EngineSession } from './engine/engine.js';
+import { Engines } from './engine/engines.js';
+import { loadOnFirst } from './load-on-first.js';
+import type { LoadSettings } from './load-options.js';
+import { checkDevice, loadPlans } from './load-plan.js';
+import type { LoadedModel } from './model.js';
+import type { ModelCachePlan } from './model-cache-options.js';
+import type { ModelEntry, ModelTable } from './model-cache-table.js';
+import type { ModelBytes } from './model-source.js';
+
+export class ModelLoader {
+  readonly engines: Engines;
+  readonly #plan: ModelCachePlan;
+  readonly #table: ModelTable;
+
+  constructor(plan: ModelCachePlan, table: ModelTable) {
+    this.engines = new Engines(plan.engine);
+    this.#plan = plan;
+    this.#table = table;
+  }
+
+  /** Loads the graph of an entry and measures it. The source is disposed of. */
+  async load(entry: ModelEntry, source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
+    using model = source; // the session has its own copy once it is loaded
+    const choice = await this.engines.open(settings.limits);
+    const { candidates, rejected } = deviceCandidates(this.#plan.device);
+    const planFor = await loadPlans(model, settings);
+    const passedOver = [...rejected];
+    return await loadOnFirst(candidates, passedOver, async (device) => {
+      await checkDevice(device);
+      const session = await this.#loadWithin(entry, () => choice.engine.load(model.bytes, planFor(device)));
+      const { inputs, outputs } = session;
+      return { sha256: model.sha256, device, rejected: passedOver, choice, session, inputs, outputs };
+    });
+  }
+
+  async #loadWithin(entry: ModelEntry, load: () => Promise<EngineSession>): Promise<EngineSession> {
+    await this.#makeRoom(entry, entry.expected);
+    entry.bytes = entry.expected;
+    let session: EngineSession | undefined;
+    try {
+      session = await this.#loadRelieved(entry.expected, load);
+      entry.measured = entry.bytes = session.bytes();
+      await this.#makeRoom(entry, entry.bytes);
+      return session;
+    } catch (error) {
+      session?.release();
+      entry.bytes = 0;
+      throw error;
+    }
+  }
+
+  /** Where the budget of the process refuses, caches and idle graphs give way, of any cache in it. */
+  async #loadRelieved(bytes: number, load: () => Promise<EngineSession>): Promise<EngineSession> {
+    for (let wanted = bytes; ; wanted *= 2) {
+      try {
+        return await load();
+      } catch (error) {
+        if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') throw error;
+        if (native().governor.reclaim(wanted) === 0 && !(await this.#table.evictOldest())) throw error;
+      }
+    }
+  }
+
+  /** Evicts idle graphs until this one fits with `bytes`. */
+  async #makeRoom(entry: ModelEntry, bytes: number): Promise<void> {
+    const { maxBytes } = this.#plan;
+    if (bytes > maxBytes)
+      throw new SpillwayError(
+        'ERR_BUDGET_EXCEEDED',
+        `expected a model within maxBytes, ${formatSize(maxBytes)}, but it takes ${formatSize(bytes)}`,
+      );
+    for (;;) {
+      const others = this.#table.bytes - entry.bytes;
+      if (others + bytes <= maxBytes) return;
+      if (await this.#table.evictOldest()) continue;
+      throw new SpillwayError(
+        'ERR_OUT_OF_MEMORY',
+        `expected room for ${formatSize(bytes)} within maxBytes, ${formatSize(maxBytes)}, but models in use hold ${formatSize(others)}`,
+      );
+    }
+  }
+}
