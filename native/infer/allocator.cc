@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "infer/idle_blocks.h"
 #include "infer/library.h"
 
 namespace spillway {
@@ -27,10 +28,35 @@ AccountId SharedAccount() {
   return account;
 }
 
-void* Place(std::shared_ptr<SessionMemory> memory, AccountId account, int64_t bytes) {
-  void* raw = std::aligned_alloc(kAlignment, bytes);
+// Blocks of runs that are worth keeping: smaller ones come out of the heap without a fault.
+constexpr int64_t kLeastKept = 128 << 10;
+
+bool IsKept(AccountId account, int64_t bytes) { return account == InferAccount() && bytes >= kLeastKept; }
+
+void* TakeIdle(AccountId account, int64_t bytes) {
+  return IsKept(account, bytes) ? IdleBlocks::Global().Take(bytes) : nullptr;
+}
+
+void GiveBack(void* raw, AccountId account, int64_t bytes) {
+  if (IsKept(account, bytes))
+    IdleBlocks::Global().Give(raw, bytes);
+  else
+    std::free(raw);
+}
+
+// Idle blocks give way.
+bool Charge(AccountId account, int64_t bytes) {
+  Ledger& ledger = Ledger::Global();
+  return ledger.Charge(account, bytes) ||
+         (IdleBlocks::Global().Reclaim(bytes) > 0 && ledger.Charge(account, bytes));
+}
+
+// The block, which is charged already, in `raw` or in memory of its own.
+void* Place(void* raw, std::shared_ptr<SessionMemory> memory, AccountId account, int64_t bytes) {
+  if (!raw) raw = std::aligned_alloc(kAlignment, bytes);
   if (!raw) {
     Ledger::Global().Credit(account, bytes);
+    GiveBack(nullptr, account, bytes);
     return nullptr;
   }
   if (memory) memory->bytes.fetch_add(bytes, std::memory_order_relaxed);
@@ -39,23 +65,27 @@ void* Place(std::shared_ptr<SessionMemory> memory, AccountId account, int64_t by
 }
 
 void* AllocateInScope(AllocationScope& scope, int64_t bytes) {
-  bool cancelled = scope.cancelled->load(std::memory_order_relaxed);
+  if (scope.cancelled->load(std::memory_order_relaxed)) throw std::bad_alloc();
+  void* raw = TakeIdle(scope.account, bytes);
   void* block = nullptr;
-  if (!cancelled && Ledger::Global().Charge(scope.account, bytes))
-    block = Place(scope.memory, scope.account, bytes);
+  if (Charge(scope.account, bytes))
+    block = Place(raw, scope.memory, scope.account, bytes);
+  else
+    GiveBack(raw, scope.account, bytes);
   if (block) return block;
-  if (!cancelled) scope.refused = bytes;
+  scope.refused = bytes;
   throw std::bad_alloc();
 }
 
 void* AllocateUnscoped(int64_t bytes) {
   AccountId account = pool_memory ? InferAccount() : SharedAccount();
   std::shared_ptr<SessionMemory> memory = pool_memory ? *pool_memory : nullptr;
-  if (!Ledger::Global().Charge(account, bytes)) {
+  void* raw = TakeIdle(account, bytes);
+  if (!Charge(account, bytes)) {
     Ledger::Global().Overdraw(account, bytes);
     if (memory) memory->Overdraw(bytes);
   }
-  return Place(std::move(memory), account, bytes);
+  return Place(raw, std::move(memory), account, bytes);
 }
 
 void* Allocate(ort::Allocator*, size_t size) {
@@ -68,10 +98,12 @@ void* Allocate(ort::Allocator*, size_t size) {
 void Free(ort::Allocator*, void* block) {
   if (!block) return;
   Header* header = static_cast<Header*>(block) - 1;
-  Ledger::Global().Credit(header->account, header->bytes);
-  if (header->memory) header->memory->bytes.fetch_sub(header->bytes, std::memory_order_relaxed);
+  const int64_t bytes = header->bytes;
+  const AccountId account = header->account;
+  Ledger::Global().Credit(account, bytes);
+  if (header->memory) header->memory->bytes.fetch_sub(bytes, std::memory_order_relaxed);
   header->~Header();
-  std::free(header);
+  GiveBack(header, account, bytes);
 }
 
 const ort::MemoryInfo* Info(const ort::Allocator*) { return host_memory; }
@@ -115,7 +147,9 @@ Status RegisterChargingAllocator(ort::Environment* environment) {
   Status status =
       CheckOrt(ort::CreateCpuMemoryInfo(ort::kDeviceAllocator, ort::kDefaultMemory, &host_memory));
   if (!status.ok()) return status;
-  return CheckOrt(ort::RegisterAllocator(environment, &charging_allocator));
+  status = CheckOrt(ort::RegisterAllocator(environment, &charging_allocator));
+  if (status.ok()) AddReclaimable(&IdleBlocks::Global());
+  return status;
 }
 
 const ort::MemoryInfo* HostMemory() { return host_memory; }

@@ -57,12 +57,12 @@ export class ModelLoader {
 
   /** Where the budget of the process refuses, caches and idle graphs give way, of any cache in it. */
   async #loadRelieved(bytes: number, load: () => Promise<EngineSession>): Promise<EngineSession> {
-    for (let wanted = bytes; ; wanted *= 2) {
+    for (;;) {
       try {
         return await load();
       } catch (error) {
         if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') throw error;
-        if (native().governor.reclaim(wanted) === 0 && !(await this.#table.evictOldest())) throw error;
+        if (native().governor.reclaim(bytes) === 0 && !(await this.#table.evictOldest())) throw error;
       }
     }
   }

@@ -1,0 +1,125 @@
+#include "infer/idle_blocks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/cpu.h"
+#include "core/never_destroyed.h"
+#include "memory/ledger.h"
+#include "memory/trim.h"
+
+namespace spillway {
+namespace {
+
+constexpr int64_t kIdleMs = 250;  // longer than any pause between batches of one job
+
+AccountId Account() {
+  static const AccountId account = Ledger::Global().Account("infer.idle");
+  return account;
+}
+
+}  // namespace
+
+IdleBlocks& IdleBlocks::Global() {
+  static NeverDestroyed<IdleBlocks> blocks;
+  return *blocks;
+}
+
+void* IdleBlocks::Take(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  used_ += bytes;
+  most_used_ = std::max(most_used_, used_);
+  // What was given back last is still in the processor's caches.
+  for (Block* block = newest_; block; block = block->older) {
+    if (block->bytes != bytes) continue;
+    Unlink(block);
+    return block;
+  }
+  return nullptr;
+}
+
+void IdleBlocks::Give(void* block, int64_t bytes) {
+  Block* dropped = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    used_ -= bytes;
+    if (!block) return;
+    while (oldest_ && used_ + kept_ + bytes > most_used_) DropOldest(&dropped);
+    if (used_ + kept_ + bytes <= most_used_ &&
+        Ledger::Global().Charge(Account(), bytes, ChargeKind::kStorage)) {
+      Append(new (block) Block{nullptr, nullptr, bytes, CoarseMilliseconds()});
+      block = nullptr;
+    }
+    if (oldest_ && !sweeping_) try {
+        RunOnThread([this] { Sweep(); });
+        sweeping_ = true;
+      } catch (const std::exception&) {  // no thread to be had, so nobody would free them
+        while (oldest_) DropOldest(&dropped);
+      }
+  }
+  std::free(block);
+  FreeAll(dropped);
+}
+
+int64_t IdleBlocks::Reclaim(int64_t bytes) {
+  Block* dropped = nullptr;
+  int64_t freed = 0;
+  {
+    std::lock_guard lock(mutex_);
+    while (freed < bytes && oldest_) {
+      freed += oldest_->bytes;
+      DropOldest(&dropped);
+    }
+  }
+  FreeAll(dropped);
+  return freed;
+}
+
+void IdleBlocks::Append(Block* block) {
+  block->older = newest_;
+  (newest_ ? newest_->newer : oldest_) = block;
+  newest_ = block;
+  kept_ += block->bytes;
+}
+
+void IdleBlocks::Unlink(Block* block) {
+  (block->older ? block->older->newer : oldest_) = block->newer;
+  (block->newer ? block->newer->older : newest_) = block->older;
+  kept_ -= block->bytes;
+  Ledger::Global().Credit(Account(), block->bytes, ChargeKind::kStorage);
+}
+
+void IdleBlocks::DropOldest(Block** dropped) {
+  Block* block = oldest_;
+  Unlink(block);
+  block->older = *dropped;
+  *dropped = block;
+}
+
+void IdleBlocks::FreeAll(Block* dropped) {
+  while (dropped) std::free(std::exchange(dropped, dropped->older));
+}
+
+// On a thread of its own while there are blocks.
+void IdleBlocks::Sweep() {
+  for (bool left = true; left;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kIdleMs));
+    Block* dropped = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      const int64_t before_ms = CoarseMilliseconds() - kIdleMs;
+      while (oldest_ && oldest_->since_ms <= before_ms) DropOldest(&dropped);
+      left = sweeping_ = oldest_ != nullptr;
+      if (!left) most_used_ = used_;
+    }
+    FreeAll(dropped);
+  }
+  TrimHeapSoon();  // smaller blocks of the same runs
+}
+
+}  // namespace spillway
