@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <new>
 #include <thread>
 #include <utility>
@@ -55,12 +56,9 @@ void IdleBlocks::Give(void* block, int64_t bytes) {
       Append(new (block) Block{nullptr, nullptr, bytes, CoarseMilliseconds()});
       block = nullptr;
     }
-    if (oldest_ && !sweeping_) try {
-        RunOnThread([this] { Sweep(); });
-        sweeping_ = true;
-      } catch (const std::exception&) {  // no thread to be had, so nobody would free them
-        while (oldest_) DropOldest(&dropped);
-      }
+    // Without a thread nobody would free them.
+    if (oldest_ && !sweeping_ && !StartSweeping())
+      while (oldest_) DropOldest(&dropped);
   }
   std::free(block);
   FreeAll(dropped);
@@ -103,6 +101,16 @@ void IdleBlocks::DropOldest(Block** dropped) {
 
 void IdleBlocks::FreeAll(Block* dropped) {
   while (dropped) std::free(std::exchange(dropped, dropped->older));
+}
+
+// No exception may pass through ONNX Runtime, which is giving a block back.
+bool IdleBlocks::StartSweeping() {
+  try {
+    RunOnThread([this] { Sweep(); });
+  } catch (const std::exception&) {
+    return false;
+  }
+  return sweeping_ = true;
 }
 
 // On a thread of its own while there are blocks.

@@ -34,11 +34,13 @@ class IdleBlocks : public Reclaimable {
     int64_t bytes, since_ms;
   };
 
-  // REQUIRES of the next three: the lock is held.
+  // REQUIRES of the next four: the lock is held.
+  bool StartSweeping();
   void Append(Block* block);
   void Unlink(Block* block);
   // Moves the oldest to a chain that FreeAll() takes once the lock is released.
   void DropOldest(Block** dropped);
+
   static void FreeAll(Block* dropped);
   void Sweep();
 
