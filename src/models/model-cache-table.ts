@@ -125,10 +125,11 @@ export class ModelTable {
     return false;
   }
 
-  /** Evicts idle graphs until they gave `bytes` back, or none is left. */
-  async evict(bytes: number): Promise<void> {
-    const enough = this.#evictedBytes + bytes;
-    while (this.#evictedBytes < enough && (await this.evictOldest()));
+  /** Evicts idle graphs until they gave `bytes` back, or none is left; resolves with what they gave. */
+  async evict(bytes: number): Promise<number> {
+    const before = this.#evictedBytes;
+    while (this.#evictedBytes < before + bytes && (await this.evictOldest()));
+    return this.#evictedBytes - before;
   }
 
   /** Releases every graph without references; those with references are no longer pinned. */

@@ -112,6 +112,14 @@ export class ModelCache {
     };
   }
 
+  /**
+   * Evicts graphs that nobody holds and that are not pinned, the least recently used first, until `bytes` came back, all
+   * of them unless told; resolves with the bytes that did.
+   */
+  evict(bytes = Number.POSITIVE_INFINITY): Promise<number> {
+    return this.#table.evict(bytes);
+  }
+
   /** Releases the graphs that nobody holds, pinned ones too; those that are held lose their pin. */
   clear(): void {
     this.#table.clear();

@@ -14,11 +14,7 @@ export function stageBatcher(
     ...stage,
     limit: () => allowedAt(memory.level, stage.maxBatch),
     holdBack: () => memory.holdBack(),
-    relief: async () => {
-      const before = models.stats().bytes;
-      models.clear();
-      return before - models.stats().bytes;
-    },
+    relief: () => models.evict(),
     signal,
   };
 }

@@ -174,6 +174,19 @@ describe('room of a model cache', () => {
     expect(cache.stats()).toMatchObject({ models: [], bytes: 0, evictions: { room: 0, expired: 0 } });
   });
 
+  it('gives back what is asked for of what is idle, and never what is pinned', async () => {
+    open();
+    const sha = await touch(a, { pin: true });
+    await touch(b);
+    await touch(c);
+    expect(await cache.evict(1)).toBeGreaterThanOrEqual(WEIGHTS);
+    expect(loaded()).toHaveLength(2);
+    await cache.evict();
+    expect(loaded()).toEqual(new Set([sha]));
+    expect(await cache.evict()).toBe(0);
+    expect(cache.stats()).toMatchObject({ evictions: { room: 2 } });
+  });
+
   it('rejects bounds that are none', () => {
     open();
     for (const options of [
