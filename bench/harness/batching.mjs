@@ -14,7 +14,10 @@ import { median } from './statistics.mjs';
 /** Larger differences between an item in a batch and the same item alone are no rounding. */
 const TOLERANCE = 1e-4;
 
-/** Opens a side that runs the items of a load in a `way`; it is told the model and all items before any timing. @param {(model: Model, items: readonly Item[], load: Load) => Way | Promise<Way>} prepare */
+/**
+ * Opens a side that runs the items of a load in a way, which is prepared before any timing.
+ * @param {(model: Model, items: readonly Item[], load: Load) => Way | Promise<Way>} prepare
+ */
 export function batchSide(prepare) {
   return {
     open: async (/** @type {Load} */ load) => {

@@ -23,7 +23,8 @@ export interface Room {
 
 /**
  * What bound a size: `maxBatch`, `minBatch`, `memory` (the room there is), `refused` (an earlier batch was), `tokens`
- * (the budget of tokens), `latency`, `knee` (larger would gain nothing), or `ramp`: larger has not been tried yet.
+ * (the budget of tokens), `latency`, `knee` (larger would gain nothing), `ramp` (larger has not been tried yet), or
+ * `probe`: a smaller one was tried for once.
  */
 export type SizeBound =
   | 'maxBatch'
@@ -33,7 +34,8 @@ export type SizeBound =
   | 'tokens'
   | 'latency'
   | 'knee'
-  | 'ramp';
+  | 'ramp'
+  | 'probe';
 
 export interface Size {
   /** In units of items; tokens where lengths vary. */
@@ -51,8 +53,11 @@ export interface BatchRun {
   readonly bytes: number | undefined;
 }
 
-/** The first batch where no latency is owed; what gains most of the speed of a batch on most models. */
+/** The first batch where no latency is owed: what most models gain most by, and small jobs end with. */
 const FIRST_BATCH = 8;
+/** Smaller sizes, each tried once so that it is known, and after how many runs. */
+const LOOK_DOWN = [4, 2, 1];
+const LOOK_DOWN_AFTER = 8;
 /** Runs that a knee is worth something after: through two points there is always a line. */
 const KNEE_AFTER = 6;
 /** Batches at the cheapest size before a larger one that proved worse is tried again. */
@@ -73,6 +78,9 @@ export class BatchSize {
   /** How far it has grown. */
   #reached: Size = { cost: 0, bound: 'ramp' };
   #breached = false;
+  /** Smaller sizes that were not looked at yet, in items; and whether the last batch is one. */
+  readonly #below: number[];
+  #probing = false;
   /** What the last batch could have been. */
   #given = 0;
   #runs = 0;
@@ -81,26 +89,31 @@ export class BatchSize {
 
   constructor(plan: SizePlan) {
     this.#plan = plan;
+    this.#below = LOOK_DOWN.filter((items) => items >= plan.minBatch && items < this.#firstBatch());
   }
 
   /** The size of the next batch, of items that cost about `unit` each; always room for one item. */
   next(unit: number, room: Room): Size {
     const { minBatch, maxBatch } = this.#plan;
+    const probe = this.#runs >= LOOK_DOWN_AFTER ? this.#below[0] : undefined;
+    this.#probing = probe !== undefined;
     if (this.#reached.cost === 0) this.#reached = { cost: unit * this.#firstBatch(), bound: 'ramp' };
     const line = this.time.line();
+    const gain = this.time.gain();
     const wanted = least([
       [this.#reached.cost, this.#reached.bound],
       [line ? this.#withinLatency(line) : Number.POSITIVE_INFINITY, 'latency'],
-      [line && this.#runs > KNEE_AFTER ? kneeOf(line) : Number.POSITIVE_INFINITY, 'knee'],
+      [gain && this.#runs > KNEE_AFTER ? kneeOf(gain) : Number.POSITIVE_INFINITY, 'knee'],
     ]);
-    const least_ = minBatch * unit;
     const allowed = least([
       [maxBatch * unit, 'maxBatch'],
       [Math.min(room.items * unit, this.#within(room.bytes)), 'memory'],
       [this.#ceiling.cost, 'refused'],
       [room.tokens, 'tokens'],
     ]);
-    const raised: Size = wanted.cost < least_ ? { cost: least_, bound: 'minBatch' } : wanted;
+    const aimed = probe === undefined ? wanted : ({ cost: probe * unit, bound: 'probe' } as const);
+    const raised =
+      aimed.cost < minBatch * unit ? ({ cost: minBatch * unit, bound: 'minBatch' } as const) : aimed;
     const { cost, bound } = raised.cost < allowed.cost ? raised : allowed;
     this.#given = Math.max(unit, cost);
     return { cost: this.#given, bound };
@@ -109,17 +122,21 @@ export class BatchSize {
   ran({ cost, unit, ms, bytes }: BatchRun): void {
     const { maxBatch, maxLatencyMs } = this.#plan;
     this.#ceiling.ran(cost, unit);
+    if (bytes !== undefined) this.bytes.add(cost, bytes);
     // The first run of a shape lays out memory, and says little of the next.
     if (this.#runs++ > 0) this.time.add(cost, ms);
-    if (bytes !== undefined) this.bytes.add(cost, bytes);
+    if (this.#probing) this.#below.shift();
     const reached = this.#reached.cost;
     // A batch for which too little waited says nothing of the size that was meant.
-    const better = cost + unit > this.#given ? this.time.better(cost) : undefined;
+    // One that grows again is sent back at once.
+    const full = cost + unit > this.#given;
+    const better = full ? this.time.better(cost, this.#breached ? 1 : undefined) : undefined;
     if (ms > maxLatencyMs) this.#breach(Math.max(unit, Math.min(reached, cost) / 2), 'latency');
     else if (better !== undefined && better < cost) {
       this.#breach(Math.max(unit, better), 'knee');
       this.#growAfter = this.#runs + HOLD;
-    } else if (better !== undefined && better > reached) this.#reached = { cost: better, bound: 'ramp' };
+    } else if (better !== undefined && better > reached && maxLatencyMs === Number.POSITIVE_INFINITY)
+      this.#reached = { cost: better, bound: 'ramp' };
     else if (cost + unit > reached && this.#runs >= this.#growAfter) {
       const grown = this.#breached ? reached + unit : 2 * reached;
       this.#reached = { cost: Math.max(reached, Math.min(grown, maxBatch * unit)), bound: 'ramp' };
@@ -142,9 +159,8 @@ export class BatchSize {
 
   #firstBatch(): number {
     const { minBatch, maxBatch, maxLatencyMs } = this.#plan;
-    return maxLatencyMs < Number.POSITIVE_INFINITY
-      ? minBatch
-      : Math.max(minBatch, Math.min(FIRST_BATCH, maxBatch));
+    if (maxLatencyMs < Number.POSITIVE_INFINITY) return minBatch;
+    return Math.max(minBatch, Math.min(FIRST_BATCH, maxBatch));
   }
 
   #withinLatency({ perUnit, perRun }: Line): number {

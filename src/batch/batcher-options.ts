@@ -16,7 +16,7 @@ const callback = <F>() => v.custom<F>((value) => typeof value === 'function', 'a
 const stageEntries = {
   /** No speed is sought in batches below so many items, nor latency; only memory makes them smaller. 1 unless told. */
   minBatch: v.optional(count(), 1),
-  /** Items in a batch at most; 64 unless told. The batch grows to it only as long as that makes items cheaper. */
+  /** Items in a batch at most; 64 unless told. Batches grow to it as long as that makes items cheaper. */
   maxBatch: v.optional(v.pipe(count(), v.maxValue(MOST_BATCH)), 64),
   /**
    * Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are

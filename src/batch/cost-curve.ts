@@ -20,7 +20,7 @@ const LEAST_SAMPLES = 3;
 /** The relative deviation of a batch's time where nothing disturbs; less is never assumed. */
 const LEAST_NOISE = 0.05;
 /** Standard errors that a difference has to have to be more than chance. */
-const BEYOND_CHANCE = 3;
+const BEYOND_CHANCE = 2;
 
 /** Learns from batches as they come. */
 export class CostCurve {
@@ -46,43 +46,67 @@ export class CostCurve {
   }
 
   /**
-   * Least squares through the means; undefined until two sizes were seen. Each is weighted by 1 ÷ cost², so that all
-   * sizes are met equally well in proportion. Kept as means of cells, and not as sums that forget, because a batcher
-   * that has settled sees one size for hours, which would wipe out what the slope is known from (covariance wind-up,
-   * Åström and Wittenmark, Adaptive Control, 1995, section 11.5).
+   * Through all that is known; undefined until two sizes were seen. See {@link lineThrough}.
    */
   line(): Line | undefined {
-    if (this.#cells.size < 2) return undefined;
-    // Divided by the cost, the line is perUnit + perRun · (1 ÷ cost), whose squares are the weighted ones.
-    let [n, x, y, xx, xy] = [0, 0, 0, 0, 0];
-    for (const { cost, perUnit, samples } of this.#cells.values()) {
-      const weight = Math.min(samples, LEAST_SAMPLES);
-      n += weight;
-      x += weight / cost;
-      y += weight * perUnit;
-      xx += weight / cost ** 2;
-      xy += (weight * perUnit) / cost;
-    }
-    const perRun = (n * xy - x * y) / (n * xx - x * x);
-    const perUnit = (y - perRun * x) / n;
-    if (perRun < 0) return { perUnit: y / n, perRun: 0 };
-    return perUnit < 0 ? { perUnit: 0, perRun: xy / xx } : { perUnit, perRun };
+    return lineThrough([...this.#cells.values()]);
+  }
+
+  /** Through the sizes up to where larger ones cost more by the unit, beyond chance: what a larger batch could gain. */
+  gain(): Line | undefined {
+    const cells = [...this.#cells.values()];
+    const best = cheapest(cells);
+    return best && lineThrough(cells.filter((cell) => cell.cost <= best.cost || !this.#isWorse(cell, best)));
   }
 
   /**
-   * The known size that is cheaper by the unit than that of `cost` is, beyond chance; undefined where none is, or too
-   * little is known of that size. Caches that overflow show here, and not in a straight line.
+   * The known size that is cheaper by the unit than that of `cost` is, beyond chance; undefined where none is, or that
+   * of `cost` was seen less than `samples` times. Caches that overflow show here, and not in a straight line.
    */
-  better(cost: number): number | undefined {
+  better(cost: number, samples = LEAST_SAMPLES): number | undefined {
     const own = this.#cells.get(keyOf(cost));
-    if (!own || own.samples < LEAST_SAMPLES) return undefined;
-    let best = own;
-    for (const cell of this.#cells.values()) if (cell.perUnit < best.perUnit) best = cell;
+    if (!own || own.samples < samples) return undefined;
+    const best = cheapest([...this.#cells.values()]) as Cell;
+    return this.#isWorse(own, best) ? best.cost : undefined;
+  }
+
+  #isWorse(cell: Cell, than: Cell): boolean {
     const noise = Math.max(LEAST_NOISE ** 2, this.#noise);
     const squaredError = ({ perUnit, samples }: Cell) => (noise * perUnit ** 2) / samples;
-    const chance = BEYOND_CHANCE * Math.sqrt(squaredError(own) + squaredError(best));
-    return own.perUnit - best.perUnit > chance ? best.cost : undefined;
+    const chance = BEYOND_CHANCE * Math.sqrt(squaredError(cell) + squaredError(than));
+    return cell.perUnit - than.perUnit > chance;
   }
+}
+
+function cheapest(cells: readonly Cell[]): Cell | undefined {
+  return cells.reduce<Cell | undefined>(
+    (best, cell) => (best && best.perUnit <= cell.perUnit ? best : cell),
+    undefined,
+  );
+}
+
+/**
+ * Least squares through the means of two cells or more. Each is weighted by 1 ÷ cost², so that all sizes are met equally
+ * well in proportion. Through means of cells, and not through sums that forget, because a batcher that has settled sees
+ * one size for hours, which would wipe out what the slope is known from (covariance wind-up, Åström and Wittenmark,
+ * Adaptive Control, 1995, section 11.5).
+ */
+function lineThrough(cells: readonly Cell[]): Line | undefined {
+  if (cells.length < 2) return undefined;
+  // Divided by the cost, the line is perUnit + perRun · (1 ÷ cost), whose squares are the weighted ones.
+  let [n, x, y, xx, xy] = [0, 0, 0, 0, 0];
+  for (const { cost, perUnit, samples } of cells) {
+    const weight = Math.min(samples, LEAST_SAMPLES);
+    n += weight;
+    x += weight / cost;
+    y += weight * perUnit;
+    xx += weight / cost ** 2;
+    xy += (weight * perUnit) / cost;
+  }
+  const perRun = (n * xy - x * y) / (n * xx - x * x);
+  const perUnit = (y - perRun * x) / n;
+  if (perRun < 0) return { perUnit: y / n, perRun: 0 };
+  return perUnit < 0 ? { perUnit: 0, perRun: xy / xx } : { perUnit, perRun };
 }
 
 function keyOf(cost: number): number {

@@ -38,7 +38,10 @@ export class Sizing {
     return { ...this.#of(shape).next(unit, room), items };
   }
 
-  /** Starts measuring a run of `cost` in all, each item about `unit`; call the result when it has succeeded, for its milliseconds. */
+  /**
+   * Starts measuring a run of `cost` in all, each item about `unit`. Call the result when it has succeeded, for its
+   * milliseconds.
+   */
   begin(shape: string, cost: number, unit: number): () => number {
     const size = this.#of(shape);
     const bytesTaken = this.#plan.memoryShare === undefined ? () => undefined : watchRun();

@@ -183,7 +183,7 @@ class OpenPhotoModel implements OpenWorkload {
   /** A graph that fixes its rows is given as many: fewer would cost the same. */
   #stage(rows: number | undefined): InferStage {
     const { infer } = this.#settled.options;
-    return rows === undefined ? infer : { ...infer, minBatch: 1, maxBatch: rows };
+    return rows === undefined ? infer : { ...infer, minBatch: rows, maxBatch: rows };
   }
 
   #running(): Started {

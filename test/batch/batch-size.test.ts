@@ -38,6 +38,15 @@ describe('batch size', () => {
     expect(size.next(1, endless).bound).toBe('maxBatch');
   });
 
+  it('looks at smaller sizes once, and stays with what is cheapest', () => {
+    const cached = { ms: (n: number) => n * (n <= 2 ? 1 : 3) };
+    const sizes = sizesOf(sized(), cached, 60);
+    expect(sizes.slice(8, 11)).toEqual([4, 2, 1]);
+    expect(Math.max(...sizes.slice(-30))).toBeLessThanOrEqual(2);
+    const least = sizesOf(sized({ minBatch: 4 }), cached, 60);
+    expect(Math.min(...least)).toBe(4);
+  });
+
   it('settles at the knee', () => {
     const size = sized();
     const sizes = sizesOf(size, { ms: (n) => 2 + n }, 30);
@@ -116,7 +125,7 @@ describe('batch size', () => {
   it('keeps within the bytes that a run may take', () => {
     const room = { ...endless, bytes: 1000 };
     const size = sized();
-    const sizes = sizesOf(size, { ms: (n) => 100 + n, bytes: (n) => 200 + 10 * n, room }, 8);
+    const sizes = sizesOf(size, { ms: (n) => 100 + n, bytes: (n) => 200 + 10 * n, room }, 14);
     expect(Math.abs((sizes.at(-1) ?? 0) - 80)).toBeLessThanOrEqual(1);
     expect(size.next(1, room).bound).toBe('memory');
     // Less is free now; what is known is used at once, and one item is always tried.
@@ -133,7 +142,7 @@ describe('batch size', () => {
 
   it('does not grow by batches that were not full', () => {
     const size = sized();
-    for (let i = 0; i < 20; i++) size.ran({ cost: 2, unit: 1, ms: 100, bytes: undefined });
+    for (let i = 0; i < 5; i++) size.ran({ cost: 2, unit: 1, ms: 100, bytes: undefined });
     expect(size.next(1, endless).cost).toBe(8);
   });
 });
