@@ -99,11 +99,10 @@ export class BatchSize {
     this.#probing = probe !== undefined;
     if (this.#reached.cost === 0) this.#reached = { cost: unit * this.#firstBatch(), bound: 'ramp' };
     const line = this.time.line();
-    const gain = this.time.gain();
     const wanted = least([
       [this.#reached.cost, this.#reached.bound],
       [line ? this.#withinLatency(line) : Number.POSITIVE_INFINITY, 'latency'],
-      [gain && this.#runs > KNEE_AFTER ? kneeOf(gain) : Number.POSITIVE_INFINITY, 'knee'],
+      [this.#runs > KNEE_AFTER ? this.#knee() : Number.POSITIVE_INFINITY, 'knee'],
     ]);
     const allowed = least([
       [maxBatch * unit, 'maxBatch'],
@@ -161,6 +160,12 @@ export class BatchSize {
     const { minBatch, maxBatch, maxLatencyMs } = this.#plan;
     if (maxLatencyMs < Number.POSITIVE_INFINITY) return minBatch;
     return Math.max(minBatch, Math.min(FIRST_BATCH, maxBatch));
+  }
+
+  /** By the line, but not below what proved cheap. */
+  #knee(): number {
+    const gain = this.time.gain();
+    return gain ? Math.max(kneeOf(gain), this.time.smallestCheap()) : Number.POSITIVE_INFINITY;
   }
 
   #withinLatency({ perUnit, perRun }: Line): number {

@@ -11,7 +11,7 @@ import {
 } from './batcher-options.js';
 import { Cleanup, type CleanupFigures, cleanupMeans } from './cleanup.js';
 import type { CleanupReport } from './events.js';
-import { Former, WINDOW } from './former.js';
+import { Former } from './former.js';
 import { Job, MOST_TIMER_MS } from './job.js';
 import { equalShapes, type Joiner } from './joiner.js';
 import { Ladder } from './ladder.js';
@@ -187,7 +187,7 @@ export class Batcher {
   }
 
   #take(jobs: readonly Job[], now: number): readonly Job[] {
-    this.#backlog.take(jobs, WINDOW);
+    this.#backlog.take(jobs, this.#former.reachOf(jobs));
     // Where the loop was blocked, their timers come too late.
     for (const job of jobs) if (job.deadlineAt <= now) job.expire();
     return jobs;

@@ -20,6 +20,8 @@ export interface CleanupFigures {
   readonly cleanupFailure: string | undefined;
 }
 
+/** Reading what memory is like costs as much as a small batch. */
+const LOOK_EVERY_MS = 50;
 /** A full collection stops this thread, so pressure alone does not ask for it more often. */
 const PRESSURE_EVERY_MS = 1000;
 
@@ -35,6 +37,7 @@ export class Cleanup {
   readonly #means: CleanupMeans;
   #batches = 0;
   #last = Number.NEGATIVE_INFINITY;
+  #looked = Number.NEGATIVE_INFINITY;
   #figures: CleanupFigures = { cleanups: 0, freedBytes: 0, cleanupFailure: undefined };
 
   constructor(policy: CleanupPolicy, means: CleanupMeans) {
@@ -86,7 +89,10 @@ export class Cleanup {
     const policy = this.#policy;
     if (policy === 'always') return 'always';
     if (typeof policy === 'object') return this.#batches % policy.every === 0 ? 'every' : undefined;
-    if (policy === 'never' || performance.now() - this.#last < PRESSURE_EVERY_MS) return undefined;
+    const now = performance.now();
+    if (policy === 'never' || now - this.#last < PRESSURE_EVERY_MS || now - this.#looked < LOOK_EVERY_MS)
+      return undefined;
+    this.#looked = now;
     return this.#means.underPressure() ? 'pressure' : undefined;
   }
 }

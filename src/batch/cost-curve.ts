@@ -52,6 +52,13 @@ export class CostCurve {
     return lineThrough([...this.#cells.values()]);
   }
 
+  /** The smallest size that is as cheap by the unit as any, but for noise. */
+  smallestCheap(): number {
+    const cells = [...this.#cells.values()];
+    const least = (1 + LEAST_NOISE) * (cheapest(cells)?.perUnit ?? 0);
+    return Math.min(...cells.flatMap(({ cost, perUnit }) => (perUnit <= least ? [cost] : [])));
+  }
+
   /** Through the sizes up to where larger ones cost more by the unit, beyond chance: what a larger batch could gain. */
   gain(): Line | undefined {
     const cells = [...this.#cells.values()];
@@ -78,9 +85,12 @@ export class CostCurve {
   }
 }
 
+/** Of equals the smallest. */
 function cheapest(cells: readonly Cell[]): Cell | undefined {
+  const isBetter = (a: Cell, b: Cell) =>
+    a.perUnit < b.perUnit || (a.perUnit === b.perUnit && a.cost < b.cost);
   return cells.reduce<Cell | undefined>(
-    (best, cell) => (best && best.perUnit <= cell.perUnit ? best : cell),
+    (best, cell) => (best && isBetter(best, cell) ? best : cell),
     undefined,
   );
 }

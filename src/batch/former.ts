@@ -20,7 +20,7 @@ export interface Formed {
 }
 
 /** Items of one lane among which neighbours in length are sought. */
-export const WINDOW = 1024;
+const WINDOW = 1024;
 
 export class Former {
   readonly #plan: FormerPlan;
@@ -49,6 +49,11 @@ export class Former {
     const most = Math.min(WINDOW, Math.floor(cost));
     this.#size = { cost: most, bound };
     return { jobs: lane.slice(0, most), full: lane.length >= most };
+  }
+
+  /** Among how many of its lane's first the jobs of a batch are. */
+  reachOf(jobs: readonly Job[]): number {
+    return this.#joiner.ragged ? WINDOW : jobs.length;
   }
 
   /** What a batch costs: items, or tokens with their padding. */

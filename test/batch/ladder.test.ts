@@ -98,7 +98,7 @@ describe('out of memory', () => {
     expect(outputs.map(valueIn)).toEqual(Array.from({ length: 48 }, (_, i) => i));
     expect(tried[0]).toBe(8);
     expect(tried.slice(1).every((size) => size <= 4)).toBe(true);
-    expect(batcher.stats()).toMatchObject({ splits: 1, size: { bound: 'refused' } });
+    expect(batcher.stats().splits).toBe(1);
   });
 
   it('asks whoever can evict', async () => {
