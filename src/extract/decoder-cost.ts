@@ -67,8 +67,6 @@ const BASE = 5 * MB;
 /** Converting through a profile: the code for it, and tables. */
 const PROFILE_BASE = 1.3 * MB;
 const CMYK_BASE = 3.9 * MB;
-/** Of the base, what JPEG does not touch. */
-const JPEG_LESS = 0.6 * MB;
 /** A pixel of the target: the picture, and rows on their way. Its copy upright comes after the decoder is done. */
 const TARGET_BYTES = 4;
 const AVIF_BASE = 10.2 * MB;
@@ -141,7 +139,7 @@ function jpegCost(traits: DecoderTraits, target: TargetSize): number {
   // Predictive coding is shrunk after it is decoded.
   const unshrunk = lossless && shrink > 1 ? width * channels * PREDICTED_ROWS : 0;
   const shrunk = { ...traits, width: Math.ceil(width / shrink), height: Math.ceil(height / shrink) };
-  return unshrunk + streamedRows(shrunk) - JPEG_LESS;
+  return unshrunk + streamedRows(shrunk);
 }
 
 /** How far the JPEG decoder shrinks while it decodes; sharp steps back where the whole part is just that factor. */
