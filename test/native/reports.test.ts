@@ -40,6 +40,12 @@ SUMMARY: ThreadSanitizer: data race in operator delete(void*)
 ${RULE}
 `;
 
+const descriptor = (opened: string) =>
+  race('spillway.node', 'node', opened).replace(
+    /Location is heap block.*/,
+    'Location is file descriptor 3 created at:',
+  );
+
 const leak = (frame: string) => `
 =================================================================
 ==1==ERROR: LeakSanitizer: detected memory leaks
@@ -55,6 +61,8 @@ it('counts a race that the addon is a side of, and not one of a library it only 
   expect(judge(race('spillway.node', 'libonnxruntime.so.1', 'node'))).toEqual([1, 0]);
   expect(judge(race('node', 'spillway.node', 'node'))).toEqual([1, 0]);
   expect(judge(race('libonnxruntime.so.1', 'libonnxruntime.so.1', 'spillway.node'))).toEqual([0, 1]);
+  expect(judge(descriptor('spillway.node'))).toEqual([1, 0]);
+  expect(judge(descriptor('node'))).toEqual([0, 1]);
   const both = race('node', 'node', 'node') + race('spillway.node', 'node', 'node');
   expect(judge(`${both}ThreadSanitizer: reported 2 warnings\n`)).toEqual([1, 1]);
 });
