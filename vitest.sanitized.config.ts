@@ -4,20 +4,12 @@ import { defineConfig } from 'vitest/config';
 /** What calls the addon. The rest of the suite would only run more JavaScript. */
 const PARTS = ['batch', 'cache', 'chunk', 'gpu', 'memory', 'models', 'native', 'read', 'scan'];
 
-/**
- * Handles that were never made are AddressSanitizer's to find. Under ThreadSanitizer the process of this test was lost
- * once in four runs, without a report and with a cause that is not known yet.
- */
-const AFTER_THE_END = process.env.SPILLWAY_SANITIZER_LIBRARY?.includes('libtsan')
-  ? ['test/native/termination.test.ts']
-  : [];
-
 export default defineConfig({
   test: {
     // The second sets LD_PRELOAD: the workers have the sanitizer, the compiler and vitest itself do without.
     globalSetup: ['test/support/global-setup.ts', 'test/native/preload.ts'],
     // They use SQLite, or JavaScript alone; some start shells, which do not run under a sanitizer.
-    exclude: ['test/cache/{disk,tiered,adaptive,value}-*.test.ts', ...AFTER_THE_END],
+    exclude: ['test/cache/{disk,tiered,adaptive,value}-*.test.ts'],
     include: [...PARTS.map((part) => `test/${part}/**/*.test.ts`), 'test/lifecycle/ending.test.ts'],
     env: { SPILLWAY_NATIVE: 'require', SPILLWAY_LIFECYCLE_RUNS: '16' },
     pool: 'forks',

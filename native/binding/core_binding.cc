@@ -1,6 +1,5 @@
 // The addon's own life: error class, cores, trimming, stop.
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,10 +20,9 @@ void SetErrorClass(const Napi::CallbackInfo& info) {
 
 Napi::Value Cores(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), AvailableCores()); }
 
-// malloc_trim took 52 ms after threaded churn: never on the JavaScript thread.
 class TrimTask : public Task {
  public:
-  void Execute() override { malloc_trim(0); }
+  void Execute() override { TrimHeap(); }
   napi_value Settle(napi_env env) override {
     napi_value undefined = nullptr;
     napi_get_undefined(env, &undefined);
@@ -36,17 +34,7 @@ Napi::Value Trim(const Napi::CallbackInfo& info) {
   return Environment::Of(info.Env()).Start(std::make_unique<TrimTask>());
 }
 
-// glibc gives each thread that allocates an arena of its own, up to 8 a core, and free pages stay in each.
-// With two, a run over some twenty photos left 43 MB of anonymous memory after a trim instead of 57; set
-// before the process starts (MALLOC_ARENA_MAX) it would be less still, since arenas that exist already stay.
-// Decoders profit from large blocks of their own: with the threshold fixed a WebP of 3 megapixels took 5 MB
-// at its peak instead of 17 and left nothing behind instead of 12.
-void LimitArenas(const Napi::CallbackInfo&) {
-#ifdef M_ARENA_MAX
-  mallopt(M_ARENA_MAX, 2);
-#endif
-  MapLargeBlocks();
-}
+void LimitHeapArenas(const Napi::CallbackInfo&) { LimitArenas(); }
 
 // dropLibraryPages(prefix)
 void DropPages(const Napi::CallbackInfo& info) {
@@ -78,7 +66,7 @@ void RegisterCore(Napi::Env env, Napi::Object exports) {
   exports["setErrorClass"] = Napi::Function::New(env, SetErrorClass, "setErrorClass");
   exports["cores"] = Napi::Function::New(env, Cores, "cores");
   exports["trim"] = Napi::Function::New(env, Trim, "trim");
-  exports["limitArenas"] = Napi::Function::New(env, LimitArenas, "limitArenas");
+  exports["limitArenas"] = Napi::Function::New(env, LimitHeapArenas, "limitArenas");
   exports["dropLibraryPages"] = Napi::Function::New(env, DropPages, "dropLibraryPages");
   exports["replaceProcess"] = Napi::Function::New(env, ReplaceProcess, "replaceProcess");
   exports["stop"] = Napi::Function::New(env, Stop, "stop");

@@ -1,5 +1,4 @@
 // The governor's thread: when it looks, and what it does about what it sees.
-#include <malloc.h>
 #include <time.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "memory/governor.h"
 #include "memory/governor_reasons.h"
 #include "memory/library_pages.h"
+#include "memory/trim.h"
 
 namespace spillway {
 namespace {
@@ -30,11 +30,10 @@ double ClockMs(clockid_t clock) {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
-// Some 50 ms after threaded churn, so never on the governor's thread.
 void TrimProcess() {
   DropLibraryPages("libonnxruntime");
   DropLibraryPages("libvips");
-  malloc_trim(0);
+  TrimHeap();
 }
 
 }  // namespace
