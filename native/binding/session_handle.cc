@@ -12,11 +12,12 @@ namespace spillway {
 // Made and destroyed on the JavaScript thread; cancelled from it, executed on another.
 class RunTask : public Task {
  public:
-  // `pins` holds the handle and the elements of the feeds, so that they outlive the run.
+  // `pins` holds the handle and the elements of the feeds, so that they outlive the run. With `rows` the
+  // outputs are given row by row.
   RunTask(Environment& environment, SessionHandle* handle, int64_t run_id,
           std::shared_ptr<InferSession> session, std::shared_ptr<RunQueue> queue,
           ort::OwnedRunOptions options, std::vector<InputTensor> inputs,
-          std::vector<std::string> output_names, const Napi::Array& pins)
+          std::vector<std::string> output_names, int64_t rows, const Napi::Array& pins)
       : environment_(environment),
         handle_(handle),
         run_id_(run_id),
@@ -25,7 +26,8 @@ class RunTask : public Task {
         queue_(std::move(queue)),
         options_(std::move(options)),
         inputs_(std::move(inputs)),
-        output_names_(std::move(output_names)) {}
+        output_names_(std::move(output_names)),
+        rows_(rows) {}
 
   ~RunTask() override { handle_->Forget(run_id_); }
 
@@ -44,7 +46,9 @@ class RunTask : public Task {
     environment_.Finish(this);
   }
 
-  napi_value Settle(napi_env env) override { return status.ok() ? MakeOutputs(env, outputs_) : nullptr; }
+  napi_value Settle(napi_env env) override {
+    return status.ok() ? MakeOutputs(env, outputs_, rows_) : nullptr;
+  }
 
  private:
   static Status Cancelled() { return Status::Error("ERR_ABORTED", "the run was cancelled"); }
@@ -57,11 +61,7 @@ class RunTask : public Task {
     try {
       status = session_->Run(inputs_, output_names_, options_.get(), cancelled_, &outputs_);
       for (size_t i = 0; status.ok() && i < outputs_.size(); ++i)
-        if (!ElementTypeName(outputs_[i].type))
-          status =
-              Status::Error("ERR_INVALID_ARGUMENT", "output '" + output_names_[i] + "' has element type " +
-                                                        std::to_string(outputs_[i].type) +
-                                                        ", which JavaScript has no array for");
+        status = CheckOutput(output_names_[i], outputs_[i], rows_);
     } catch (const std::exception& error) {
       status = Status::Error("ERR_ENGINE", error.what());
     }
@@ -76,6 +76,7 @@ class RunTask : public Task {
   const ort::OwnedRunOptions options_;
   std::vector<InputTensor> inputs_;
   const std::vector<std::string> output_names_;
+  const int64_t rows_;  // 0: the outputs whole
   std::vector<OutputTensor> outputs_;
   std::atomic<bool> cancelled_{false};
 };
@@ -127,7 +128,8 @@ Napi::Function SessionHandle::Define(Napi::Env env) {
        InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
        InstanceAccessor<&SessionHandle::Evicted>("evicted"), InstanceMethod<&SessionHandle::Hold>("hold"),
        InstanceMethod<&SessionHandle::LetGo>("letGo"), InstanceMethod<&SessionHandle::Evict>("evict"),
-       InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::Cancel>("cancel"),
+       InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::RunRows>("runRows"),
+       InstanceMethod<&SessionHandle::Cancel>("cancel"),
        InstanceMethod<&SessionHandle::EndProfile>("endProfile"),
        InstanceMethod<&SessionHandle::Release>("release")});
 }
@@ -186,11 +188,19 @@ Napi::Value SessionHandle::Evict(const Napi::CallbackInfo& info) {
   return Environment::Of(info.Env()).Start(std::make_unique<EvictTask>(graph_));
 }
 
-Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
+Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) { return Start(info, 0); }
+
+Napi::Value SessionHandle::RunRows(const Napi::CallbackInfo& info) {
+  const int64_t rows = Int64Argument(info, 3, "a number of rows");
+  RequireShape(info, rows > 0, "at least one row");
+  return Start(info, rows);
+}
+
+Napi::Value SessionHandle::Start(const Napi::CallbackInfo& info, int64_t rows) {
   std::shared_ptr<InferSession> session = Require(info);
   int64_t run_id = Int64Argument(info, 0, "a number that names the run");
   RequireShape(info, !runs_.contains(run_id), "a number that names no other run in flight");
-  RequireShape(info, info.Length() == 3 && info[1].IsArray() && info[2].IsArray(),
+  RequireShape(info, info.Length() >= 3 && info[1].IsArray() && info[2].IsArray(),
                "feeds and names of outputs");
   std::vector<std::string> names;
   auto wanted = info[2].As<Napi::Array>();
@@ -205,9 +215,9 @@ Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) {
   ort::RunOptions* options = nullptr;
   Environment& environment = Environment::Of(info.Env());
   if (Status status = CheckOrt(ort::CreateRunOptions(&options)); !status.ok()) environment.Throw(status);
-  auto task =
-      std::make_unique<RunTask>(environment, this, run_id, std::move(session), queue_,
-                                ort::OwnedRunOptions(options), std::move(inputs), std::move(names), pins);
+  auto task = std::make_unique<RunTask>(environment, this, run_id, std::move(session), queue_,
+                                        ort::OwnedRunOptions(options), std::move(inputs), std::move(names),
+                                        rows, pins);
   runs_[run_id] = task.get();
   return environment.Await(std::move(task));
 }

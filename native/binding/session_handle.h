@@ -36,9 +36,11 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   void LetGo(const Napi::CallbackInfo& info);
   Napi::Value Evict(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
+  Napi::Value RunRows(const Napi::CallbackInfo& info);
   void Cancel(const Napi::CallbackInfo& info);
   Napi::Value EndProfile(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
+  Napi::Value Start(const Napi::CallbackInfo& info, int64_t rows);
   std::shared_ptr<InferSession> Require(const Napi::CallbackInfo& info);
 
   std::shared_ptr<LoadedGraph> graph_;

@@ -81,38 +81,46 @@ void ReadElements(const Napi::CallbackInfo& info, const Napi::Value& data, const
   if (elements == 0) input->data = &nothing;
 }
 
-napi_value MakeStrings(napi_env env, const OutputTensor& output) {
+// Elements of an output, one after another.
+struct Range {
+  size_t begin, count;
+};
+
+napi_value MakeStrings(napi_env env, const OutputTensor& output, Range range) {
   napi_value array = nullptr;
-  if (napi_create_array_with_length(env, output.elements, &array) != napi_ok) return nullptr;
-  for (size_t i = 0; i < output.elements; ++i) {
+  if (napi_create_array_with_length(env, range.count, &array) != napi_ok) return nullptr;
+  for (size_t i = range.begin; i < range.begin + range.count; ++i) {
     size_t end = i + 1 < output.elements ? output.offsets[i + 1] : output.text.size();
     napi_value text = nullptr;
     napi_create_string_utf8(env, output.text.data() + output.offsets[i], end - output.offsets[i], &text);
-    napi_set_element(env, array, i, text);
+    napi_set_element(env, array, i - range.begin, text);
   }
   return array;
 }
 
-napi_value MakeElements(napi_env env, const ElementKind& kind, const OutputTensor& output) {
+napi_value MakeElements(napi_env env, const ElementKind& kind, const OutputTensor& output, Range range) {
   napi_value buffer = nullptr, array = nullptr;
   void* copy = nullptr;
-  size_t bytes = output.elements * kind.bytes;
+  const size_t bytes = range.count * kind.bytes;
+  const char* from = static_cast<const char*>(output.data) + range.begin * kind.bytes;
   if (napi_create_arraybuffer(env, bytes, &copy, &buffer) != napi_ok) return nullptr;
-  if (bytes > 0) std::memcpy(copy, output.data, bytes);
-  if (napi_create_typedarray(env, kind.array, output.elements, buffer, 0, &array) != napi_ok) return nullptr;
+  if (bytes > 0) std::memcpy(copy, from, bytes);
+  if (napi_create_typedarray(env, kind.array, range.count, buffer, 0, &array) != napi_ok) return nullptr;
   return array;
 }
 
-napi_value MakeOutput(napi_env env, const OutputTensor& output) {
+// The elements of `range` with the output's dimensions, the first of them `first` where there is one.
+napi_value MakeOutput(napi_env env, const OutputTensor& output, Range range, int64_t first) {
   const ElementKind& kind = *KindOf(output.type);
   napi_value tensor = nullptr, type = nullptr, dims = nullptr;
-  napi_value data = output.type == ort::kString ? MakeStrings(env, output) : MakeElements(env, kind, output);
+  napi_value data =
+      output.type == ort::kString ? MakeStrings(env, output, range) : MakeElements(env, kind, output, range);
   if (!data || napi_create_object(env, &tensor) != napi_ok) return nullptr;
   napi_create_string_utf8(env, kind.name, NAPI_AUTO_LENGTH, &type);
   napi_create_array_with_length(env, output.dims.size(), &dims);
   for (size_t i = 0; i < output.dims.size(); ++i) {
     napi_value size = nullptr;
-    napi_create_int64(env, output.dims[i], &size);
+    napi_create_int64(env, i == 0 ? first : output.dims[i], &size);
     napi_set_element(env, dims, i, size);
   }
   napi_set_named_property(env, tensor, "type", type);
@@ -152,12 +160,31 @@ std::vector<InputTensor> ReadInputs(const Napi::CallbackInfo& info, const Napi::
   return inputs;
 }
 
-napi_value MakeOutputs(napi_env env, const std::vector<OutputTensor>& outputs) {
+Status CheckOutput(const std::string& name, const OutputTensor& output, int64_t rows) {
+  if (!KindOf(output.type))
+    return Status::Error("ERR_INVALID_ARGUMENT", "output '" + name + "' has element type " +
+                                                     std::to_string(output.type) +
+                                                     ", which JavaScript has no array for");
+  if (rows == 0 || (!output.dims.empty() && output.dims[0] == rows)) return Status::Ok();
+  std::string shape;
+  for (int64_t size : output.dims) shape += (shape.empty() ? "" : ",") + std::to_string(size);
+  return Status::Error("ERR_MODEL_REJECTED", "expected the output " + name + " to have one row per item (" +
+                                                 std::to_string(rows) + ") but its shape is [" + shape +
+                                                 "]: the graph cannot be batched");
+}
+
+napi_value MakeOutputs(napi_env env, const std::vector<OutputTensor>& outputs, int64_t rows) {
+  const size_t parts = rows > 0 ? rows : 1;
   napi_value array = nullptr;
-  if (napi_create_array_with_length(env, outputs.size(), &array) != napi_ok) return nullptr;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    napi_value tensor = MakeOutput(env, outputs[i]);
-    if (!tensor || napi_set_element(env, array, i, tensor) != napi_ok) return nullptr;
+  if (napi_create_array_with_length(env, outputs.size() * parts, &array) != napi_ok) return nullptr;
+  uint32_t at = 0;
+  for (size_t part = 0; part < parts; ++part) {
+    for (const OutputTensor& output : outputs) {
+      const size_t count = output.elements / parts;
+      const int64_t first = rows > 0 ? 1 : output.dims.empty() ? 0 : output.dims[0];
+      napi_value tensor = MakeOutput(env, output, {part * count, count}, first);
+      if (!tensor || napi_set_element(env, array, at++, tensor) != napi_ok) return nullptr;
+    }
   }
   return array;
 }

@@ -18,8 +18,13 @@ const char* ElementTypeName(ort::ElementType type);
 std::vector<InputTensor> ReadInputs(const Napi::CallbackInfo& info, const Napi::Array& feeds,
                                     Napi::Array pins);
 
-// `{ type, dims, data }[]` by raw Node-API calls, or nullptr where the environment refuses.
-napi_value MakeOutputs(napi_env env, const std::vector<OutputTensor>& outputs);
+// Whether MakeOutputs can make it.
+Status CheckOutput(const std::string& name, const OutputTensor& output, int64_t rows);
+
+// `{ type, dims, data }[]` by raw Node-API calls, or nullptr where the environment refuses. With `rows`, of
+// which each output has as many (0: whole), all outputs of the first row, then those of the second, and so
+// on.
+napi_value MakeOutputs(napi_env env, const std::vector<OutputTensor>& outputs, int64_t rows);
 
 // `{ name, type, dims }[]`.
 Napi::Value DescribeValues(Napi::Env env, const std::vector<ValueInfo>& values);

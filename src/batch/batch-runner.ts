@@ -3,10 +3,24 @@ import type { Device, Tensor, ValueInfo } from '../contract/index.js';
 
 /** What a batcher needs of a model. */
 export interface BatchRunner {
+  /** The elements of `feeds` are lent until the promise settles: the next batch may be put together in them. */
   run(feeds: Record<string, Tensor>, options: { signal?: AbortSignal }): Promise<Record<string, Tensor>>;
+  /**
+   * The outputs of each of `rows` items, where that takes fewer copies than `run`; undefined where it does not.
+   * `ERR_MODEL_REJECTED` where an output does not have so many rows.
+   */
+  readonly runRows?:
+    | ((
+        feeds: Record<string, Tensor>,
+        rows: number,
+        options: { signal?: AbortSignal },
+      ) => Promise<Record<string, Tensor>[]>)
+    | undefined;
   /** What the graph says of itself; where it is missing, padding has to be described by the caller. */
   readonly inputMetadata?: readonly ValueInfo[];
   readonly outputMetadata?: readonly ValueInfo[];
   /** `cpu` unless told. */
   readonly device?: Device;
+  /** Runs it does at a time, where further ones wait their turn in it; undefined where they do not. */
+  readonly concurrency?: number | undefined;
 }

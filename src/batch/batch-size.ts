@@ -78,9 +78,8 @@ export class BatchSize {
   /** How far it has grown. */
   #reached: Size = { cost: 0, bound: 'ramp' };
   #breached = false;
-  /** Smaller sizes that were not looked at yet, in items; and whether the last batch is one. */
+  /** Smaller sizes that were not looked at yet, in items. */
   readonly #below: number[];
-  #probing = false;
   /** What the last batch could have been. */
   #given = 0;
   #runs = 0;
@@ -96,7 +95,6 @@ export class BatchSize {
   next(unit: number, room: Room): Size {
     const { minBatch, maxBatch } = this.#plan;
     const probe = this.#runs >= LOOK_DOWN_AFTER ? this.#below[0] : undefined;
-    this.#probing = probe !== undefined;
     if (this.#reached.cost === 0) this.#reached = { cost: unit * this.#firstBatch(), bound: 'ramp' };
     const line = this.time.line();
     const wanted = least([
@@ -124,7 +122,7 @@ export class BatchSize {
     if (bytes !== undefined) this.bytes.add(cost, bytes);
     // The first run of a shape lays out memory, and says little of the next.
     if (this.#runs++ > 0) this.time.add(cost, ms);
-    if (this.#probing) this.#below.shift();
+    if (Math.round(cost / unit) === this.#below[0]) this.#below.shift();
     const reached = this.#reached.cost;
     // A batch for which too little waited says nothing of the size that was meant.
     // One that grows again is sent back at once.

@@ -30,8 +30,12 @@ const stageEntries = {
    * by what was refused before.
    */
   memoryShare: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
-  /** Runs at once at most; 1 unless told. More than one only where the model can, as spillway's own do. */
-  concurrency: v.optional(count(), 1),
+  /**
+   * Runs that are handed to the model at a time at most. Unless told 1; but 2 where neither `maxLatency` nor
+   * `memoryShare` is given and the model itself runs one after another (see `BatchRunner.concurrency`): then the next
+   * full batch is ready when one ends.
+   */
+  concurrency: v.optional(count()),
   /** Of items that do not say; 0 unless told, more goes first. */
   priority: v.optional(v.pipe(v.number(), v.finite()), 0),
   /** What is given back after each batch, also a failed one; `'pressure'` unless told. See {@link CleanupPolicy}. */
@@ -83,16 +87,21 @@ export type BatcherOptions = v.InferInput<typeof schema>;
 /** Final values. */
 export type BatcherPlan = Omit<v.InferOutput<typeof schema>, 'maxLatency'> & {
   readonly maxLatencyMs: number;
+  readonly concurrency: number;
+  /** Whether the model runs one batch after another, so that one that was handed to it early waits there. */
+  readonly inTurn: boolean;
 };
 
-/** Throws `ERR_INVALID_ARGUMENT`. */
-export function planBatcher(options: BatcherOptions): BatcherPlan {
+/** For a model that runs `modelConcurrency` batches at a time. Throws `ERR_INVALID_ARGUMENT`. */
+export function planBatcher(options: BatcherOptions, modelConcurrency?: number): BatcherPlan {
   const { maxLatency, ...plan } = parseOptions(schema, options, 'Batcher');
   if (plan.minBatch > plan.maxBatch)
     throw invalidArgument('Batcher.minBatch', `at most maxBatch (${plan.maxBatch})`, plan.minBatch);
   const maxLatencyMs =
     maxLatency === undefined ? Number.POSITIVE_INFINITY : parseDuration(maxLatency, 'Batcher.maxLatency');
-  return { ...plan, maxLatencyMs };
+  const inTurn = modelConcurrency === 1;
+  const ahead = inTurn && maxLatency === undefined && plan.memoryShare === undefined;
+  return { ...plan, maxLatencyMs, inTurn, concurrency: plan.concurrency ?? (ahead ? 2 : 1) };
 }
 
 export interface SubmitOptions {

@@ -20,6 +20,7 @@ import { planPadding } from './padding-plan.js';
 import { checkItem, type Item } from './rows.js';
 import { Runs } from './runs.js';
 import { type BatchFit, Sizing } from './sizing.js';
+import { Staging } from './staging.js';
 import { Standby } from './standby.js';
 
 export interface BatcherStats extends CleanupFigures {
@@ -53,8 +54,8 @@ export interface BatcherStats extends CleanupFigures {
  * submitter gets a copy of its own row.
  *
  * Order: every promise settles with its own item's outputs, so whoever awaits them in order of submission has the
- * results in that order. They *settle* in order of submission among items of one shape and priority while
- * `concurrency` is 1; items of other shapes, lengths or priorities, and concurrent runs, may overtake. Among those that
+ * results in that order. They *settle* in order of submission among items of one shape and priority while one batch
+ * runs at a time; items of other shapes, lengths or priorities, and concurrent runs, may overtake. Among those that
  * wait, the most urgent item is always in the next batch.
  */
 export class Batcher {
@@ -64,6 +65,7 @@ export class Batcher {
   readonly #backlog = new Backlog<Job>();
   readonly #sizing: Sizing;
   readonly #former: Former;
+  readonly #staging = new Staging();
   readonly #runs: Runs;
   readonly #ladder: Ladder;
   readonly #cleanup: Cleanup;
@@ -75,14 +77,14 @@ export class Batcher {
 
   /** Throws `ERR_INVALID_ARGUMENT`. */
   constructor(model: BatchRunner, options: BatcherOptions = {}) {
-    this.#plan = planBatcher(options);
+    this.#plan = planBatcher(options, model.concurrency);
     const { holdBack, signal, pad, relief, fallback, cleanup } = this.#plan;
     this.#model = new Standby(model, fallback);
-    this.#cleanup = new Cleanup(cleanup, cleanupMeans(model.device ?? 'cpu'));
+    this.#cleanup = new Cleanup(cleanup, cleanupMeans(model.device ?? 'cpu', this.#staging));
     this.#joiner = pad ? new PaddedItems(planPadding(pad, model)) : equalShapes;
     this.#sizing = new Sizing(this.#plan);
     this.#former = new Former(this.#plan, this.#joiner, this.#sizing);
-    this.#runs = new Runs(this.#joiner, this.#former, this.#sizing);
+    this.#runs = new Runs(this.#joiner, this.#former, this.#sizing, this.#staging);
     this.#ladder = new Ladder({
       attempt: (jobs) => this.#attempt(jobs),
       fits: (jobs) => this.#former.costOf(jobs) <= this.#sizing.ceilingOf(this.#former.shapeOf(jobs)),
@@ -168,6 +170,7 @@ export class Batcher {
     }
     await this.#cleanup.afterBatch();
     this.#running--;
+    if (this.#running === 0 && this.#backlog.length === 0) this.#staging.clear();
     this.#pump();
   }
 

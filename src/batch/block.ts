@@ -1,6 +1,6 @@
 // Copies a block out of the corner of one array of many dimensions into the corner of another.
 import type { TensorElements } from '../contract/index.js';
-import { emptyLike, isText, type Numeric } from './rows.js';
+import { emptyLike, isText, type Numeric, type Take } from './rows.js';
 
 /** Elements in row-major order, and where to begin. */
 export interface Placed {
@@ -35,12 +35,21 @@ function copyRun(from: Placed, to: Placed, length: number): void {
 }
 
 /** As many elements of the same kind, all `value`. */
-export function filledLike(data: TensorElements, length: number, value: number | string): TensorElements {
+export function filledLike(
+  data: TensorElements,
+  length: number,
+  value: number | string,
+  take: Take,
+): TensorElements {
   if (isText(data)) return new Array<string>(length).fill(String(value));
-  const filled = emptyLike(data, length);
-  if (value !== 0)
-    (filled as { fill(value: number | bigint): unknown }).fill(isBig(filled) ? BigInt(value) : Number(value));
+  const filled = take(data, length);
+  (filled as { fill(value: number | bigint): unknown }).fill(isBig(filled) ? BigInt(value) : Number(value));
   return filled;
+}
+
+/** As many elements of the same kind: zeros, or empty strings. */
+export function blankLike(data: TensorElements, length: number): TensorElements {
+  return isText(data) ? new Array<string>(length).fill('') : emptyLike(data, length);
 }
 
 function isBig(data: Numeric): data is BigInt64Array | BigUint64Array {

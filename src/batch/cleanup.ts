@@ -5,6 +5,7 @@ import { collectGarbage } from '../memory/garbage.js';
 import { native } from '../native/load.js';
 import { messageOf } from '../util/errors.js';
 import { batchEvents, type CleanupReport } from './events.js';
+import type { Staging } from './staging.js';
 
 /**
  * After each batch, also one that failed: `'never'`; under `'pressure'` (level HIGH or above, once a second at most);
@@ -97,11 +98,12 @@ export class Cleanup {
   }
 }
 
-/** For a model on `device`. */
-export function cleanupMeans(device: Device): CleanupMeans {
+/** For a model on `device` whose batches are put together in `staging`. */
+export function cleanupMeans(device: Device, staging: Staging): CleanupMeans {
   return {
     underPressure: () => native().governor.measure().level >= HIGH,
     free: async () => {
+      staging.clear();
       collectGarbage();
       await native().trim?.();
       return device === 'cuda' ? gpu.trim() : 0;

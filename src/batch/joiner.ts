@@ -1,6 +1,6 @@
 // How items become a batch, and its outputs theirs again.
 import type { Tensor } from '../contract/index.js';
-import { type Item, shapeOf, splitRows, stackItems } from './rows.js';
+import { type Item, shapeOf, splitRows, stackItems, type Take } from './rows.js';
 
 export interface Joiner {
   /** Equal for items that can share a batch. */
@@ -9,7 +9,8 @@ export interface Joiner {
   lengthOf(item: Item): number;
   /** Whether items of one lane differ in length, and cost by it. */
   readonly ragged: boolean;
-  join(items: readonly Item[]): Record<string, Tensor>;
+  /** In arrays that `take` gives, which are the joiner's until the batch has been split. */
+  join(items: readonly Item[], take: Take): Record<string, Tensor>;
   /** Copies. Throws `ERR_MODEL_REJECTED` where they cannot be told apart. */
   split(outputs: Item, items: readonly Item[]): Item[];
 }

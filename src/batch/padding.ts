@@ -1,11 +1,11 @@
 // Items of several lengths in one batch: the shorter are padded, and their outputs cut back.
 import type { Tensor } from '../contract/index.js';
 import { invalidArgument, SpillwayError } from '../util/errors.js';
-import { copyBlock, elementsOf, filledLike } from './block.js';
+import { blankLike, copyBlock, elementsOf, filledLike } from './block.js';
 import type { Joiner } from './joiner.js';
 import { maskOf } from './mask.js';
 import type { PaddingPlan } from './padding-plan.js';
-import type { Item } from './rows.js';
+import type { Item, Take } from './rows.js';
 
 /** Joins items that differ in one length only, as the plan says. */
 export class PaddedItems implements Joiner {
@@ -41,7 +41,7 @@ export class PaddedItems implements Joiner {
     return common as number;
   }
 
-  join(items: readonly Item[]): Record<string, Tensor> {
+  join(items: readonly Item[], take: Take): Record<string, Tensor> {
     const lengths = items.map((item) => this.lengthOf(item));
     const longest = Math.max(...lengths);
     const names = Object.keys(items[0] as Item);
@@ -52,6 +52,7 @@ export class PaddedItems implements Joiner {
           name,
           items.map((item) => item[name] as Tensor),
           longest,
+          take,
         ),
       ]),
     );
@@ -77,12 +78,12 @@ export class PaddedItems implements Joiner {
     return this.#plan.inputs[name]?.axis;
   }
 
-  #stack(name: string, tensors: readonly Tensor[], longest: number): Tensor {
+  #stack(name: string, tensors: readonly Tensor[], longest: number, take: Take): Tensor {
     const { type, dims, data } = tensors[0] as Tensor;
     const { axis, value } = this.#plan.inputs[name] ?? { axis: undefined, value: 0 };
     const row = dims.map((size, i) => (i === axis ? longest : size));
     const step = elementsOf(row);
-    const joined = filledLike(data, tensors.length * step, value);
+    const joined = filledLike(data, tensors.length * step, value, take);
     for (const [i, tensor] of tensors.entries())
       copyBlock({ ...tensor, at: 0 }, { data: joined, at: i * step, dims: row }, tensor.dims);
     return { type, dims: [tensors.length, ...row.slice(1)], data: joined };
@@ -106,7 +107,7 @@ function checkOutput(
 function cut({ type, dims, data }: Tensor, axes: readonly number[], row: number, length: number): Tensor {
   const own = dims.map((size, axis) => (axis === 0 ? 1 : axes.includes(axis) ? length : size));
   const step = elementsOf(dims, 1);
-  const cutOut = filledLike(data, elementsOf(own), 0);
+  const cutOut = blankLike(data, elementsOf(own));
   const whole = [1, ...dims.slice(1)];
   copyBlock({ data, at: row * step, dims: whole }, { data: cutOut, at: 0, dims: own }, own);
   return { type, dims: own, data: cutOut };

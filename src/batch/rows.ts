@@ -25,12 +25,21 @@ export function shapeOf(item: Item): string {
     .join(' ');
 }
 
+/** Gives an array for elements of the same kind; what it holds is not defined. */
+export type Take = (like: Numeric, length: number) => Numeric;
+
 /** Joins items of one shape, input by input. */
-export function stackItems(items: readonly Item[]): Record<string, Tensor> {
+export function stackItems(items: readonly Item[], take: Take): Record<string, Tensor> {
   const [first] = items;
   if (!first || items.length === 1) return { ...first };
   return Object.fromEntries(
-    Object.keys(first).map((name) => [name, stack(items.map((item) => item[name] as Tensor))]),
+    Object.keys(first).map((name) => [
+      name,
+      stack(
+        items.map((item) => item[name] as Tensor),
+        take,
+      ),
+    ]),
   );
 }
 
@@ -43,23 +52,32 @@ export function splitRows(outputs: Item, rows: number): Item[] {
   );
 }
 
-/** Zeros of the same kind. A Buffer is a Uint8Array whose constructor must not be used. */
+/** A class of arrays. */
+export interface Elements {
+  readonly BYTES_PER_ELEMENT: number;
+  new (length: number): Numeric;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): Numeric;
+}
+
+/** Whose elements these are. A Buffer is a Uint8Array whose constructor must not be used. */
+export function kindOf(data: Numeric): Elements {
+  return (data instanceof Uint8Array ? Uint8Array : data.constructor) as Elements;
+}
+
+/** Zeros of the same kind. */
 export function emptyLike(data: Numeric, length: number): Numeric {
-  const Elements = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (
-    length: number,
-  ) => Numeric;
-  return new Elements(length);
+  return new (kindOf(data))(length);
 }
 
 export function isText(data: TensorElements): data is readonly string[] {
   return Array.isArray(data);
 }
 
-function stack(tensors: readonly Tensor[]): Tensor {
+function stack(tensors: readonly Tensor[], take: Take): Tensor {
   const { type, dims: own, data: model } = tensors[0] as Tensor;
   const dims = [tensors.length, ...own.slice(1)];
   if (isText(model)) return { type, dims, data: tensors.flatMap(({ data }) => data as readonly string[]) };
-  const joined = emptyLike(model, tensors.length * model.length);
+  const joined = take(model, tensors.length * model.length);
   for (const [i, { data }] of tensors.entries())
     (joined as Uint8Array).set(data as Uint8Array, i * model.length);
   return { type, dims, data: joined };

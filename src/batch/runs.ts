@@ -4,20 +4,23 @@ import { batchEvents } from './events.js';
 import { type Former, longestOf } from './former.js';
 import type { Job } from './job.js';
 import type { Joiner } from './joiner.js';
-import type { Item } from './rows.js';
+import type { Item, Numeric } from './rows.js';
 import type { Sizing } from './sizing.js';
+import type { Staging } from './staging.js';
 
 export class Runs {
   readonly #joiner: Joiner;
   readonly #former: Former;
   readonly #sizing: Sizing;
+  readonly #staging: Staging;
   readonly #aborts = new Set<AbortController>();
   readonly #figures = { items: 0, batches: 0, largest: 0, tokens: 0, fed: 0 };
 
-  constructor(joiner: Joiner, former: Former, sizing: Sizing) {
+  constructor(joiner: Joiner, former: Former, sizing: Sizing, staging: Staging) {
     this.#joiner = joiner;
     this.#former = former;
     this.#sizing = sizing;
+    this.#staging = staging;
   }
 
   /** Items and batches that ran, items of the largest, and the share of their tokens that was padding. */
@@ -39,18 +42,29 @@ export class Runs {
         if (jobs.every(({ settled }) => settled)) abort.abort();
       };
     this.#aborts.add(abort);
+    const taken: Numeric[] = [];
+    const take = (like: Numeric, length: number) => {
+      const elements = this.#staging.take(like, length);
+      taken.push(elements);
+      return elements;
+    };
     try {
       const items = jobs.map(({ item }) => item);
       const cost = this.#former.costOf(jobs);
       const ran = this.#sizing.begin(this.#former.shapeOf(jobs), cost, cost / jobs.length);
-      const outputs = await model.run(this.#joiner.join(items), { signal: abort.signal });
-      const rows = this.#joiner.split(outputs, items);
+      const feeds = this.#joiner.join(items, take);
+      const options = { signal: abort.signal };
+      const rows =
+        model.runRows && !this.#joiner.ragged
+          ? await model.runRows(feeds, items.length, options)
+          : this.#joiner.split(await model.run(feeds, options), items);
       const ms = ran();
       this.#count(jobs);
       if (batchEvents.run.hasSubscribers) batchEvents.run.publish({ items: jobs.length, cost, ms });
       return rows;
     } finally {
       this.#aborts.delete(abort);
+      this.#staging.give(taken);
     }
   }
 

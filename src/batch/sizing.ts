@@ -8,6 +8,8 @@ export interface SizingPlan extends SizePlan {
   /** Of the budget, that a run may take beyond the loaded model; undefined: not bounded, nor measured. */
   readonly memoryShare?: number | undefined;
   readonly limit?: (() => number) | undefined;
+  /** The model runs one batch after another: the time of one begins when the one before has ended. */
+  readonly inTurn?: boolean | undefined;
 }
 
 /** What a batch of the shape that ran last takes, as fitted: milliseconds and bytes; per item, or per token. */
@@ -26,6 +28,7 @@ export class Sizing {
   readonly #plan: SizingPlan;
   readonly #sizes = new Map<string, BatchSize>();
   #last: BatchSize | undefined;
+  #lastEnd = Number.NEGATIVE_INFINITY;
 
   constructor(plan: SizingPlan) {
     this.#plan = plan;
@@ -48,7 +51,9 @@ export class Sizing {
     const start = performance.now();
     return () => {
       this.#last = size;
-      const ms = performance.now() - start;
+      const end = performance.now();
+      const ms = end - (this.#plan.inTurn ? Math.max(start, this.#lastEnd) : start);
+      this.#lastEnd = end;
       size.ran({ cost, unit, ms, bytes: bytesTaken() });
       return ms;
     };

@@ -105,6 +105,16 @@ export interface InferSession {
     feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
     outputs: readonly string[],
   ): Promise<Tensor[]>;
+  /**
+   * Like `run` of a batch of `rows` items: all outputs of the first item, then those of the second, and so on, each
+   * copied once, from where it was computed. `ERR_MODEL_REJECTED` where an output does not have so many rows.
+   */
+  runRows(
+    runId: number,
+    feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
+    outputs: readonly string[],
+    rows: number,
+  ): Promise<Tensor[]>;
   /** Asks a run to stop; it acts between two nodes of the graph and rejects with `ERR_ABORTED`. */
   cancel(runId: number): void;
   /**

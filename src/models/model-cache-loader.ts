@@ -33,9 +33,20 @@ export class ModelLoader {
     const passedOver = [...rejected];
     return await loadOnFirst(candidates, passedOver, async (device) => {
       await checkDevice(device);
-      const session = await this.#loadWithin(entry, () => choice.engine.load(model.bytes, planFor(device)));
+      const plan = planFor(device);
+      const session = await this.#loadWithin(entry, () => choice.engine.load(model.bytes, plan));
+      const concurrency = choice.engine.name === 'native' ? plan.concurrency : undefined;
       const { inputs, outputs } = session;
-      return { sha256: model.sha256, device, rejected: passedOver, choice, session, inputs, outputs };
+      return {
+        sha256: model.sha256,
+        device,
+        rejected: passedOver,
+        choice,
+        session,
+        concurrency,
+        inputs,
+        outputs,
+      };
     });
   }
 

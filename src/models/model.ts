@@ -13,6 +13,8 @@ export interface LoadedModel {
   readonly rejected: readonly RejectedDevice[];
   readonly choice: EngineChoice;
   readonly session: EngineSession;
+  /** See {@link Model.concurrency}. */
+  readonly concurrency: number | undefined;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
 }
@@ -62,6 +64,11 @@ export class Model implements Disposable {
     return { name: engine.name, version: engine.version, reason };
   }
 
+  /** Runs of the graph that happen at a time, further ones wait their turn; undefined where the engine keeps no turns. */
+  get concurrency(): number | undefined {
+    return this.#loaded.concurrency;
+  }
+
   get inputNames(): string[] {
     return this.#loaded.inputs.map(({ name }) => name);
   }
@@ -92,8 +99,35 @@ export class Model implements Disposable {
    */
   async run(
     feeds: Readonly<Record<string, Tensor>>,
-    { signal, outputs }: RunOptions = {},
+    options: RunOptions = {},
   ): Promise<Record<string, Tensor>> {
+    const { session } = this.#loaded;
+    const { names, tensors } = await this.#run(feeds, options, (...plan) => session.run(...plan));
+    return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
+  }
+
+  /**
+   * Like `run`, of a batch of `rows` items: the outputs of each item, copied once. Undefined where the engine has whole
+   * outputs only. Rejects with `ERR_MODEL_REJECTED` where an output does not have so many rows.
+   */
+  get runRows() {
+    const { session } = this.#loaded;
+    const runRows = session.runRows?.bind(session);
+    if (!runRows) return undefined;
+    return async (feeds: Readonly<Record<string, Tensor>>, rows: number, options: RunOptions = {}) => {
+      const { names, tensors } = await this.#run(feeds, options, (...plan) => runRows(...plan, rows));
+      return Array.from({ length: rows }, (_, row) => {
+        const own = (index: number) => tensors[row * names.length + index] as Tensor;
+        return Object.fromEntries(names.map((name, index) => [name, own(index)]));
+      });
+    };
+  }
+
+  async #run(
+    feeds: Readonly<Record<string, Tensor>>,
+    { signal, outputs }: RunOptions,
+    start: EngineSession['run'],
+  ): Promise<{ names: readonly string[]; tensors: readonly Tensor[] }> {
     if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
     signal?.throwIfAborted();
     const { session } = this.#loaded;
@@ -103,8 +137,7 @@ export class Model implements Disposable {
     const abort = () => session.cancel(runId);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const tensors = await session.run(runId, pairs, names);
-      return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
+      return { names, tensors: await start(runId, pairs, names) };
     } catch (error) {
       throw signal?.aborted ? signal.reason : error;
     } finally {

@@ -27,6 +27,23 @@ function timed() {
   return { runner, runs, signals, values: () => runs.map(({ values }) => values) };
 }
 
+/** Runs one batch after another, 10 ms each, as a session does; remembers when each was handed over. */
+function inTurn() {
+  const handed: { at: number; items: number }[] = [];
+  let last = Promise.resolve();
+  const runner: BatchRunner = {
+    concurrency: 1,
+    async run({ x }) {
+      const { dims, data } = x as Tensor;
+      handed.push({ at: performance.now(), items: dims[0] as number });
+      last = last.then(() => new Promise((resolve) => setTimeout(resolve, 10)));
+      await last;
+      return { y: { type: 'float32', dims, data } };
+    },
+  };
+  return { runner, handed };
+}
+
 describe('queueing', () => {
   beforeEach(() => {
     vi.useFakeTimers({
@@ -80,6 +97,47 @@ describe('queueing', () => {
     await vi.advanceTimersByTimeAsync(30);
     await Promise.all(all);
     expect(runs[1]).toEqual({ at: now, values: [2, 3] });
+  });
+
+  it('hands a full batch to a model that runs them in turn before the one before has ended', async () => {
+    const { runner, handed } = inTurn();
+    const batcher = new Batcher(runner, { maxBatch: 2 });
+    const start = performance.now();
+    const settled: number[] = [];
+    const all = [1, 2, 3, 4, 5].map((value) => batcher.submit(one(value)).then(() => settled.push(value)));
+    await vi.advanceTimersByTimeAsync(40);
+    await Promise.all(all);
+    // The last one is not full, and so gathers until nothing runs; it takes a turn of the loop.
+    expect(handed.map(({ at, items }) => [at - start, items])).toEqual([
+      [0, 2],
+      [0, 2],
+      [21, 1],
+    ]);
+    expect(settled).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it.each([{ maxLatency: '1s' }, { memoryShare: 0.5 }, { concurrency: 1 }])(
+    'hands it none early with %o',
+    async (options) => {
+      const { runner, handed } = inTurn();
+      const batcher = new Batcher(runner, { minBatch: 2, maxBatch: 2, ...options });
+      const start = performance.now();
+      const all = [1, 2, 3, 4].map((value) => batcher.submit(one(value)));
+      await vi.advanceTimersByTimeAsync(40);
+      await Promise.all(all);
+      expect(handed.map(({ at }) => at - start)).toEqual([0, 11]);
+    },
+  );
+
+  it('does not count the time that a batch waited in the model', async () => {
+    const { runner, handed } = inTurn();
+    const batcher = new Batcher(runner, { maxBatch: 16 });
+    const all = Array.from({ length: 200 }, (_, value) => batcher.submit(one(value)));
+    await vi.advanceTimersByTimeAsync(1000);
+    await Promise.all(all);
+    expect(new Set(handed.map(({ items }) => items)).size).toBeGreaterThan(1);
+    const { msPerRun = 0, msPerUnit = 0 } = batcher.stats().fit ?? {};
+    expect(msPerRun + 8 * msPerUnit).toBeCloseTo(10, 0);
   });
 
   it('serves the higher priority first', async () => {

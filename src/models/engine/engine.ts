@@ -2,7 +2,9 @@
 import type { InferSession, LoadPlan } from '../../contract/index.js';
 
 /** A loaded graph and whether it can still be used. */
-export interface EngineSession extends InferSession {
+export interface EngineSession extends Omit<InferSession, 'runRows'> {
+  /** Only where outputs are not whole before they come to this process. */
+  readonly runRows?: InferSession['runRows'];
   /** True once it was evicted or the process that held it is gone; it must be loaded again. */
   readonly lost: boolean;
 }
