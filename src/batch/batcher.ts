@@ -72,6 +72,8 @@ export class Batcher {
   readonly #counts = { splits: 0, expired: 0, rescued: 0 };
   #submitted = 0;
   #running = 0;
+  /** The batch that began last. */
+  #settled: Promise<void> = Promise.resolve();
   #turn: NodeJS.Immediate | undefined;
   #gathering: NodeJS.Timeout | undefined;
 
@@ -163,11 +165,12 @@ export class Batcher {
   }
 
   async #work(jobs: readonly Job[]): Promise<void> {
-    try {
-      await this.#ladder.run(jobs);
-    } catch (error) {
+    // Where one was refused, the next, which was handed over already, comes after all its attempts.
+    const before = this.#plan.inTurn ? this.#settled : undefined;
+    this.#settled = this.#ladder.run(jobs, before).catch((error: unknown) => {
       for (const job of jobs) job.reject(error);
-    }
+    });
+    await this.#settled;
     await this.#cleanup.afterBatch();
     this.#running--;
     if (this.#running === 0 && this.#backlog.length === 0) this.#staging.clear();

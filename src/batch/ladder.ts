@@ -38,14 +38,23 @@ export class Ladder {
     this.#parts = parts;
   }
 
-  /** Resolves when every job has settled, in their order. */
-  async run(jobs: readonly Job[]): Promise<void> {
+  /**
+   * Resolves when every job has settled, in their order and after those that `turn` stands for: only the first attempt
+   * is made before it resolves.
+   */
+  async run(jobs: readonly Job[], turn?: Promise<void>): Promise<void> {
     const live = jobs.filter(({ settled }) => !settled);
     if (live.length === 0) return;
-    if (live.length > 1 && !this.#parts.fits(live)) return this.#runInHalves(live);
+    if (live.length > 1 && !this.#parts.fits(live)) {
+      await turn;
+      return this.#runInHalves(live);
+    }
     try {
-      deliver(live, await this.#parts.attempt(live));
+      const outputs = await this.#parts.attempt(live);
+      await turn;
+      deliver(live, outputs);
     } catch (error) {
+      await turn;
       if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') return rejectAll(live, error);
       this.#parts.refused(live);
       await this.#stepDown(live, error);

@@ -56,6 +56,16 @@ function ladderOver(fits: () => number, reliefs: (() => Promise<number>)[]) {
 }
 
 describe('out of memory', () => {
+  it('keeps the order of batches of which the next was handed over before one was refused', async () => {
+    const { runner, tried } = limited(() => 3);
+    const batcher = new Batcher({ ...runner, concurrency: 1 }, { maxBatch: 8 });
+    const settled: number[] = [];
+    const all = Array.from({ length: 40 }, (_, i) => batcher.submit(item(i)).then(() => settled.push(i)));
+    await Promise.all(all);
+    expect(tried.slice(0, 2)).toEqual([8, 8]);
+    expect(settled).toEqual([...settled.keys()]);
+  });
+
   it('gives memory back before anything is split, the cheapest first', async () => {
     let fits = 0;
     const asked: string[] = [];
