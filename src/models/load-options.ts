@@ -90,6 +90,11 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
   return { threads, concurrency, freeDimensions, profileFolder, operatorLibraries, limits, variant };
 }
 
+/** Names a session: by the content of its graph, and by how it was loaded. */
+export function keyOf(content: string, { variant }: LoadSettings): string {
+  return `${content} ${variant}`;
+}
+
 function limitsOf({ trust, untrustedMemory, untrustedCpuTime }: ParsedOptions): ChildLimits | undefined {
   const memoryBytes = parseSize(untrustedMemory ?? '2GB', 'untrustedMemory');
   const cpuMs = parseDuration(untrustedCpuTime ?? '1m', 'untrustedCpuTime');

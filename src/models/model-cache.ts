@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import { areUnchanged, type FileStamp } from './file-stamp.js';
-import type { LoadSettings } from './load-options.js';
+import { keyOf, type LoadSettings } from './load-options.js';
 import { Model } from './model.js';
 import { ModelLoader } from './model-cache-loader.js';
 import {
@@ -245,9 +245,4 @@ export class ModelCache {
   #assertOpen(): void {
     if (this.#closed) throw new SpillwayError('ERR_CLOSED', 'the model cache has been closed');
   }
-}
-
-/** Names a session: by the content of its graph, and by how it was loaded. */
-function keyOf(content: string, { variant }: LoadSettings): string {
-  return `${content} ${variant}`;
 }

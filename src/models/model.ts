@@ -35,6 +35,17 @@ let lastRun = 0;
  * Runs may overlap, also those of other holds.
  */
 export class Model implements Disposable {
+  /**
+   * Like `run`, of a batch of `rows` items: the outputs of each item, copied once. Undefined where the engine has whole
+   * outputs only. Rejects with `ERR_MODEL_REJECTED` where an output does not have so many rows.
+   */
+  readonly runRows:
+    | ((
+        feeds: Readonly<Record<string, Tensor>>,
+        rows: number,
+        options?: RunOptions,
+      ) => Promise<Record<string, Tensor>[]>)
+    | undefined;
   readonly #loaded: LoadedModel;
   #drop: (() => void) | undefined;
 
@@ -42,6 +53,8 @@ export class Model implements Disposable {
   constructor(loaded: LoadedModel, drop: () => void) {
     this.#loaded = loaded;
     this.#drop = drop;
+    const start = loaded.session.runRows?.bind(loaded.session);
+    this.runRows = start && ((feeds, rows, options = {}) => this.#runRows(feeds, rows, options, start));
   }
 
   /** Hexadecimal digest of the graph's file. */
@@ -106,21 +119,17 @@ export class Model implements Disposable {
     return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
   }
 
-  /**
-   * Like `run`, of a batch of `rows` items: the outputs of each item, copied once. Undefined where the engine has whole
-   * outputs only. Rejects with `ERR_MODEL_REJECTED` where an output does not have so many rows.
-   */
-  get runRows() {
-    const { session } = this.#loaded;
-    const runRows = session.runRows?.bind(session);
-    if (!runRows) return undefined;
-    return async (feeds: Readonly<Record<string, Tensor>>, rows: number, options: RunOptions = {}) => {
-      const { names, tensors } = await this.#run(feeds, options, (...plan) => runRows(...plan, rows));
-      return Array.from({ length: rows }, (_, row) => {
-        const own = (index: number) => tensors[row * names.length + index] as Tensor;
-        return Object.fromEntries(names.map((name, index) => [name, own(index)]));
-      });
-    };
+  async #runRows(
+    feeds: Readonly<Record<string, Tensor>>,
+    rows: number,
+    options: RunOptions,
+    start: NonNullable<EngineSession['runRows']>,
+  ): Promise<Record<string, Tensor>[]> {
+    const { names, tensors } = await this.#run(feeds, options, (...plan) => start(...plan, rows));
+    return Array.from({ length: rows }, (_, row) => {
+      const own = (index: number) => tensors[row * names.length + index] as Tensor;
+      return Object.fromEntries(names.map((name, index) => [name, own(index)]));
+    });
   }
 
   async #run(

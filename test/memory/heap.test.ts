@@ -17,7 +17,7 @@ const program = `
   await Promise.all(Array.from({ length: 8 }, () => native().trim()));
   console.log('trimmed');`;
 
-// A sanitizer is preloaded itself, and is such an allocator: there this is native/termination.test.ts.
+// The addon trims, and a compiler builds the allocator. A sanitizer is preloaded itself, and is such an allocator: there this is native/termination.test.ts.
 it.runIf(overNative && hasCompiler && !process.env.LD_PRELOAD)(
   'trims from many threads at once where another allocator is preloaded',
   () => {

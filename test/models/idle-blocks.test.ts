@@ -1,23 +1,18 @@
 // Large blocks of a run are kept for the next one, for a moment, and never in anybody's way.
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { InferSession, LoadPlan } from '../../src/contract/index.js';
+import type { InferSession } from '../../src/contract/index.js';
 import { onnxruntimeLibrary } from '../../src/models/engine/onnxruntime.js';
 import { native } from '../../src/native/load.js';
 import { chainGraph, ones } from '../support/graphs.js';
+import { CPU_PLAN } from '../support/load-plan.js';
 import { overNative } from '../support/paths.js';
 
 const WIDTH = 256;
 const ROWS = 2048;
 const ACTIVATION = ROWS * WIDTH * 4;
-const plan: LoadPlan = {
-  device: 'cpu',
-  threads: 2,
-  concurrency: 1,
-  freeDimensions: [],
-  profile: '',
-  operatorLibraries: [],
-};
+const plan = { ...CPU_PLAN, threads: 2 };
 
+// The blocks are the addon's allocator's.
 describe.runIf(overNative)('idle blocks of inference', () => {
   const { governor, infer, ledger } = native();
   const [running, idle] = [ledger.account('infer', 0), ledger.account('infer.idle', 0)];

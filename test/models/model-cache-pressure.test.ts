@@ -10,6 +10,7 @@ import { ModelCache } from '../../src/models/model-cache.js';
 import { native } from '../../src/native/load.js';
 import { MB, PressureFixture } from '../memory/pressure-fixture.js';
 import { chainGraph, ones } from '../support/graphs.js';
+import { CPU_PLAN } from '../support/load-plan.js';
 import { overNative } from '../support/paths.js';
 
 const { governor, ledger } = native();
@@ -30,6 +31,7 @@ async function use(cache: ModelCache, source: Uint8Array) {
   return (await model.run({ x })).y?.data;
 }
 
+// The governor's thread and the table it evicts from are the addon's.
 describe.runIf(overNative)('idle models under pressure', () => {
   it('are evicted while JavaScript is blocked, and loaded again by whoever acquires them next', async () => {
     using fixture = PressureFixture.group(1000 * MB, 100 * MB);
@@ -112,14 +114,7 @@ describe.runIf(overNative)('idle models under pressure', () => {
   it('tell whoever still has the session that it is gone', async () => {
     const { infer } = native();
     infer?.open(onnxruntimeLibrary());
-    const session = await infer?.load(graph(2), {
-      device: 'cpu',
-      threads: 1,
-      concurrency: 1,
-      freeDimensions: [],
-      profile: '',
-      operatorLibraries: [],
-    });
+    const session = await infer?.load(graph(2), CPU_PLAN);
     session?.letGo();
     governor.reclaim(10 * WEIGHTS);
     expect(session?.evicted?.bytes).toBeGreaterThanOrEqual(WEIGHTS);

@@ -248,6 +248,7 @@ describe('preloading', () => {
     ]);
   });
 
+  // Which models fit is told from exact bytes.
   it.runIf(overNative)('evicts secondary models, not primary ones, and none that was skipped', async () => {
     open({ maxBytes: 2.5 * WEIGHTS });
     const [primary] = await cache.preload([

@@ -2,11 +2,12 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { InferSession, LoadPlan } from '../../src/contract/index.js';
+import type { InferSession } from '../../src/contract/index.js';
 import { onnxruntimeLibrary } from '../../src/models/engine/onnxruntime.js';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { native } from '../../src/native/load.js';
 import { chainGraph, ones } from '../support/graphs.js';
+import { CPU_PLAN } from '../support/load-plan.js';
 import { overNative } from '../support/paths.js';
 
 const LAYERS = 6;
@@ -14,14 +15,7 @@ const WIDTH = 128;
 const WEIGHTS = LAYERS * WIDTH * WIDTH * 4;
 const ROWS = 256;
 const ACTIVATION = ROWS * WIDTH * 4;
-const plan: LoadPlan = {
-  device: 'cpu',
-  threads: 2,
-  concurrency: 2,
-  freeDimensions: [],
-  profile: '',
-  operatorLibraries: [],
-};
+const plan = { ...CPU_PLAN, threads: 2, concurrency: 2 };
 const graph = chainGraph({ layers: LAYERS, width: WIDTH, distinct: true });
 const feeds = () => [{ name: 'x', tensor: ones(ROWS, WIDTH) }];
 

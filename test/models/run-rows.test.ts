@@ -18,6 +18,7 @@ const batch = (rows: number): { x: Tensor } => ({
   },
 });
 
+// Only the addon sees outputs where they were computed.
 describe.runIf(overNative)('rows', () => {
   it('are those of the whole outputs, each in memory of its own', async () => {
     using model = await models.acquire(mlp({ width: WIDTH }));
@@ -62,6 +63,7 @@ describe.runIf(overNative)('rows', () => {
   });
 });
 
+// What serves where the addon does not.
 describe.runIf(!overNative)('an engine in a child process', () => {
   it('has whole outputs only', async () => {
     using model = await models.acquire(mlp({ width: WIDTH }));
