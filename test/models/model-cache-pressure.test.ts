@@ -66,8 +66,9 @@ describe.runIf(overNative)('idle models under pressure', () => {
       evictedBytes: 2 * oneBytes,
       bytes: oneBytes,
     });
-    // Weights of that size are mapped by themselves: unmapped, they are not resident any more.
-    expect(evictedResidentBytes).toBeGreaterThan(WEIGHTS);
+    // Weights of that size are mapped by themselves: unmapped, they are not resident any more. A sanitizer keeps what
+    // is freed for a while, to tell who still uses it.
+    if (!process.env.SPILLWAY_SANITIZER_LIBRARY) expect(evictedResidentBytes).toBeGreaterThan(WEIGHTS);
 
     const again = await Promise.all(Array.from({ length: 8 }, () => use(cache, graph(1))));
     for (const result of again) expect(result).toEqual(first);
