@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "infer/idle_blocks.h"
 #include "infer/library.h"
@@ -14,7 +15,8 @@ constexpr size_t kAlignment = 64;  // what ONNX Runtime's own CPU allocator guar
 // Stands before each block.
 struct alignas(kAlignment) Header {
   std::shared_ptr<SessionMemory> memory;  // null for memory that no session asked for
-  int64_t bytes;                          // charged, this header included
+  int64_t bytes;                          // that were asked for, this header included
+  int64_t size;                           // of the block, which is charged
   AccountId account;
 };
 static_assert(sizeof(Header) == kAlignment);
@@ -31,61 +33,76 @@ AccountId SharedAccount() {
 // Blocks of runs that are worth keeping: smaller ones come out of the heap without a fault.
 constexpr int64_t kLeastKept = 128 << 10;
 
-bool IsKept(AccountId account, int64_t bytes) { return account == InferAccount() && bytes >= kLeastKept; }
+// One allocation on its way: what is asked for, and the block that is to serve it.
+struct Request {
+  AccountId account;
+  int64_t bytes;
+  int64_t size = bytes;
+  void* block = nullptr;
 
-void* TakeIdle(AccountId account, int64_t bytes) {
-  return IsKept(account, bytes) ? IdleBlocks::Global().Take(bytes) : nullptr;
+  bool kept() const { return account == InferAccount() && bytes >= kLeastKept; }
+};
+
+void TakeIdle(Request& request) {
+  if (request.kept()) request.block = IdleBlocks::Global().Take(request.bytes, &request.size);
 }
 
-void GiveBack(void* raw, AccountId account, int64_t bytes) {
-  if (IsKept(account, bytes))
-    IdleBlocks::Global().Give(raw, bytes);
+void GiveBack(const Request& request) {
+  if (request.kept())
+    IdleBlocks::Global().Give(request.block, request.size, request.bytes);
   else
-    std::free(raw);
+    std::free(request.block);
 }
 
-// Idle blocks give way.
-bool Charge(AccountId account, int64_t bytes) {
+// Idle blocks give way, and so does a block that is larger than what is asked for.
+bool Charge(Request& request) {
   Ledger& ledger = Ledger::Global();
-  return ledger.Charge(account, bytes) ||
-         (IdleBlocks::Global().Reclaim(bytes) > 0 && ledger.Charge(account, bytes));
+  if (ledger.Charge(request.account, request.size)) return true;
+  if (request.size > request.bytes) {
+    std::free(std::exchange(request.block, nullptr));
+    IdleBlocks::Global().Resize(std::exchange(request.size, request.bytes), request.bytes);
+    if (ledger.Charge(request.account, request.size)) return true;
+  }
+  return IdleBlocks::Global().Reclaim(request.size) > 0 && ledger.Charge(request.account, request.size);
 }
 
-// The block, which is charged already, in `raw` or in memory of its own.
-void* Place(void* raw, std::shared_ptr<SessionMemory> memory, AccountId account, int64_t bytes) {
-  if (!raw) raw = std::aligned_alloc(kAlignment, bytes);
-  if (!raw) {
-    Ledger::Global().Credit(account, bytes);
-    GiveBack(nullptr, account, bytes);
+// The block, which is charged already.
+void* Place(Request& request, std::shared_ptr<SessionMemory> memory) {
+  if (!request.block) request.block = std::aligned_alloc(kAlignment, request.size);
+  if (!request.block) {
+    Ledger::Global().Credit(request.account, request.size);
+    GiveBack(request);
     return nullptr;
   }
-  if (memory) memory->bytes.fetch_add(bytes, std::memory_order_relaxed);
-  auto* header = new (raw) Header{std::move(memory), bytes, account};
+  if (memory) memory->bytes.fetch_add(request.bytes, std::memory_order_relaxed);
+  auto* header =
+      new (request.block) Header{std::move(memory), request.bytes, request.size, request.account};
   return header + 1;
 }
 
 void* AllocateInScope(AllocationScope& scope, int64_t bytes) {
   if (scope.cancelled->load(std::memory_order_relaxed)) throw std::bad_alloc();
-  void* raw = TakeIdle(scope.account, bytes);
+  Request request{scope.account, bytes};
+  TakeIdle(request);
   void* block = nullptr;
-  if (Charge(scope.account, bytes))
-    block = Place(raw, scope.memory, scope.account, bytes);
+  if (Charge(request))
+    block = Place(request, scope.memory);
   else
-    GiveBack(raw, scope.account, bytes);
+    GiveBack(request);
   if (block) return block;
   scope.refused = bytes;
   throw std::bad_alloc();
 }
 
 void* AllocateUnscoped(int64_t bytes) {
-  AccountId account = pool_memory ? InferAccount() : SharedAccount();
+  Request request{pool_memory ? InferAccount() : SharedAccount(), bytes};
   std::shared_ptr<SessionMemory> memory = pool_memory ? *pool_memory : nullptr;
-  void* raw = TakeIdle(account, bytes);
-  if (!Charge(account, bytes)) {
-    Ledger::Global().Overdraw(account, bytes);
-    if (memory) memory->Overdraw(bytes);
+  TakeIdle(request);
+  if (!Charge(request)) {
+    Ledger::Global().Overdraw(request.account, request.size);
+    if (memory) memory->Overdraw(request.size);
   }
-  return Place(raw, std::move(memory), account, bytes);
+  return Place(request, std::move(memory));
 }
 
 void* Allocate(ort::Allocator*, size_t size) {
@@ -98,12 +115,11 @@ void* Allocate(ort::Allocator*, size_t size) {
 void Free(ort::Allocator*, void* block) {
   if (!block) return;
   Header* header = static_cast<Header*>(block) - 1;
-  const int64_t bytes = header->bytes;
-  const AccountId account = header->account;
-  Ledger::Global().Credit(account, bytes);
-  if (header->memory) header->memory->bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  const Request served{header->account, header->bytes, header->size, header};
+  Ledger::Global().Credit(served.account, served.size);
+  if (header->memory) header->memory->bytes.fetch_sub(served.bytes, std::memory_order_relaxed);
   header->~Header();
-  GiveBack(header, account, bytes);
+  GiveBack(served);
 }
 
 const ort::MemoryInfo* Info(const ort::Allocator*) { return host_memory; }

@@ -19,6 +19,10 @@ namespace {
 
 constexpr int64_t kIdleMs = 250;  // longer than any pause between batches of one job
 
+// A block serves what is smaller by up to this factor. Layers of a convolutional net shrink or grow by 2 to 4,
+// and with blocks of their own size alone each run would drop what its next layer wants.
+constexpr int64_t kMostSlack = 4;
+
 AccountId Account() {
   static const AccountId account = Ledger::Global().Account("infer.idle");
   return account;
@@ -31,29 +35,41 @@ IdleBlocks& IdleBlocks::Global() {
   return *blocks;
 }
 
-void* IdleBlocks::Take(int64_t bytes) {
-  std::lock_guard lock(mutex_);
-  used_ += bytes;
-  most_used_ = std::max(most_used_, used_);
-  // What was given back last is still in the processor's caches.
-  for (Block* block = newest_; block; block = block->older) {
-    if (block->bytes != bytes) continue;
-    Unlink(block);
-    return block;
+void* IdleBlocks::Take(int64_t bytes, int64_t* size) {
+  Block* dropped = nullptr;
+  Block* block = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    wanted_ += bytes;
+    most_wanted_ = std::max(most_wanted_, wanted_);
+    block = Smallest(bytes);
+    *size = block ? block->bytes : bytes;
+    if (block)
+      Unlink(block);
+    else
+      DropFor(bytes, &dropped);
+    used_ += *size;
   }
-  return nullptr;
+  FreeAll(dropped);
+  return block;
 }
 
-void IdleBlocks::Give(void* block, int64_t bytes) {
+void IdleBlocks::Resize(int64_t size, int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  used_ += bytes - size;
+}
+
+void IdleBlocks::Give(void* block, int64_t size, int64_t bytes) {
   Block* dropped = nullptr;
   {
     std::lock_guard lock(mutex_);
-    used_ -= bytes;
+    used_ -= size;
+    wanted_ -= bytes;
     if (!block) return;
-    while (oldest_ && used_ + kept_ + bytes > most_used_) DropOldest(&dropped);
-    if (used_ + kept_ + bytes <= most_used_ &&
-        Ledger::Global().Charge(Account(), bytes, ChargeKind::kStorage)) {
-      Append(new (block) Block{nullptr, nullptr, bytes, CoarseMilliseconds()});
+    DropFor(size, &dropped);
+    if (used_ + kept_ + size <= most_wanted_ &&
+        Ledger::Global().Charge(Account(), size, ChargeKind::kStorage)) {
+      Append(new (block) Block{nullptr, nullptr, size, CoarseMilliseconds()});
       block = nullptr;
     }
     // Without a thread nobody would free them.
@@ -78,6 +94,16 @@ int64_t IdleBlocks::Reclaim(int64_t bytes) {
   return freed;
 }
 
+// Of several the one given back last: it is still in the processor's caches.
+IdleBlocks::Block* IdleBlocks::Smallest(int64_t bytes) const {
+  Block* smallest = nullptr;
+  for (Block* block = newest_; block; block = block->older)
+    if (block->bytes >= bytes && block->bytes <= kMostSlack * bytes &&
+        (!smallest || block->bytes < smallest->bytes))
+      smallest = block;
+  return smallest;
+}
+
 void IdleBlocks::Append(Block* block) {
   block->older = newest_;
   (newest_ ? newest_->newer : oldest_) = block;
@@ -97,6 +123,10 @@ void IdleBlocks::DropOldest(Block** dropped) {
   Unlink(block);
   block->older = *dropped;
   *dropped = block;
+}
+
+void IdleBlocks::DropFor(int64_t bytes, Block** dropped) {
+  while (oldest_ && used_ + kept_ + bytes > most_wanted_) DropOldest(dropped);
 }
 
 void IdleBlocks::FreeAll(Block* dropped) {
@@ -123,7 +153,7 @@ void IdleBlocks::Sweep() {
       const int64_t before_ms = CoarseMilliseconds() - kIdleMs;
       while (oldest_ && oldest_->since_ms <= before_ms) DropOldest(&dropped);
       left = sweeping_ = oldest_ != nullptr;
-      if (!left) most_used_ = used_;
+      if (!left) most_wanted_ = wanted_;
     }
     FreeAll(dropped);
   }

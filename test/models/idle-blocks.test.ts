@@ -55,11 +55,31 @@ describe.runIf(overNative)('idle blocks of inference', () => {
     expect(ledger.held(idle)).toBe(kept);
   });
 
-  it('give way to a run of another shape', async () => {
+  it('serve a run of a smaller shape as well, whose layers would else drive each other out', async () => {
+    await run(ROWS);
+    const kept = ledger.held(idle);
+    ledger.setLimit(0, ledger.held(0));
+    expect(await run(ROWS / 2)).toHaveLength((ROWS / 2) * WIDTH);
+    expect(ledger.held(idle)).toBe(kept);
+    expect(await run(ROWS)).toHaveLength(ROWS * WIDTH);
+    expect(ledger.held(idle)).toBe(kept);
+  });
+
+  it('give way to a run of a shape that is too small for them', async () => {
     await run(ROWS);
     expect(ledger.held(idle)).toBeGreaterThan(0);
     ledger.setLimit(0, ledger.held(0));
+    expect(await run(ROWS / 8)).toHaveLength((ROWS / 8) * WIDTH);
+  });
+
+  it('give way to a smaller block where the budget has no room for the whole', async () => {
+    await run(ROWS);
+    const taken = ledger.account('test', 0);
+    // Room for the two activations of half the size that are alive at a time, and some.
+    ledger.setLimit(0, ledger.held(0) + 1.25 * ACTIVATION);
+    ledger.overdraw(taken, ledger.held(idle));
     expect(await run(ROWS / 2)).toHaveLength((ROWS / 2) * WIDTH);
+    ledger.credit(taken, ledger.held(taken));
   });
 
   it('give way to whoever asks the governor', async () => {
