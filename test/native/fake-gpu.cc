@@ -3,7 +3,11 @@
 //   FAKE_GPU_COUNT    devices (1)
 //   FAKE_GPU_MEMORY   bytes that pools may hold of a device
 //   FAKE_GPU_CELSIUS  temperature (50)
+//   FAKE_GPU_SLOWDOWN temperature at which it slows itself down (90)
+//   FAKE_GPU_THROTTLE bits of the throttle reasons (0x44: a power cap and heat)
 //   FAKE_GPU_MIG      1: the last device is partitioned into two slices, which CUDA shows instead
+//   CUDA_VISIBLE_DEVICES  which of them CUDA shows and in what order, by number or the beginning of a UUID; as in the
+//                     driver, the first that does not exist ends the list
 //   FAKE_GPU_FAIL     call=code[,call=code…]: what these calls return instead of succeeding
 //   FAKE_GPU_LOG      a file that every call is appended to
 #include <algorithm>
@@ -14,7 +18,9 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "cuda/preprocess_launch.h"
 #include "gpu/preprocess_cpu.h"
@@ -50,6 +56,9 @@ int Enter(const char* call, const std::string& detail = "") {
 int Devices() { return static_cast<int>(Setting("FAKE_GPU_COUNT", 1)); }
 bool Partitioned() { return Setting("FAKE_GPU_MIG", 0) == 1; }
 
+// All that CUDA could show: whole devices, and the two slices of a partitioned one in its place.
+int Shown() { return Devices() + (Partitioned() ? 1 : 0); }
+
 // Device n's is n, 0, 0 …; its slices' are n, 1 and n, 2.
 void WriteUuid(unsigned char* uuid, int device, int slice) {
   std::memset(uuid, 0, 16);
@@ -61,6 +70,36 @@ std::string UuidText(const char* kind, int device, int slice) {
   char text[64];
   std::snprintf(text, sizeof(text), "%s-%02x%02x0000-0000-0000-0000-000000000000", kind, device, slice);
   return text;
+}
+
+std::string ShownUuid(int shown) {
+  const int last = Devices() - 1;
+  if (Partitioned() && shown >= last) return UuidText("MIG", last, shown - last + 1);
+  return UuidText("GPU", shown, 0);
+}
+
+int Number(const std::string& name) {
+  if (name.find_first_not_of("0123456789") == std::string::npos && !name.empty()) return std::stoi(name);
+  for (int i = 0; i < Shown() && !name.empty(); ++i)
+    if (ShownUuid(i).starts_with(name)) return i;
+  return -1;
+}
+
+// By CUDA's numbers, those of what it could show.
+std::vector<int> Visible() {
+  std::vector<int> visible;
+  const char* list = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (!list) {
+    for (int i = 0; i < Shown(); ++i) visible.push_back(i);
+    return visible;
+  }
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');) {
+    const int number = Number(name);
+    if (number < 0 || number >= Shown()) break;
+    visible.push_back(number);
+  }
+  return visible;
 }
 
 int Copy(char* to, unsigned length, const std::string& text) {
@@ -118,12 +157,14 @@ int cuInit(unsigned) {
 }
 int cuDeviceGetCount(int* count) {
   ENTER("cuDeviceGetCount");
-  *count = Devices() + (Partitioned() ? 1 : 0);
+  *count = static_cast<int>(Visible().size());
   return 0;
 }
 int cuDeviceGet(int* device, int ordinal) {
   ENTER("cuDeviceGet");
-  *device = ordinal;
+  const std::vector<int> visible = Visible();
+  if (ordinal < 0 || ordinal >= static_cast<int>(visible.size())) return 101;  // INVALID_DEVICE
+  *device = visible[ordinal];
   return 0;
 }
 int cuDeviceGetName(char* name, int length, int) {
@@ -310,6 +351,11 @@ int nvmlDeviceGetTemperature(void*, int, unsigned* celsius) {
   *celsius = static_cast<unsigned>(Setting("FAKE_GPU_CELSIUS", 50));
   return 0;
 }
+int nvmlDeviceGetTemperatureThreshold(void*, int threshold, unsigned* celsius) {
+  ENTER("nvmlDeviceGetTemperatureThreshold");
+  *celsius = static_cast<unsigned>(threshold == 1 ? Setting("FAKE_GPU_SLOWDOWN", 90) : 95);
+  return 0;
+}
 int nvmlDeviceGetPowerUsage(void*, unsigned* milliwatts) {
   ENTER("nvmlDeviceGetPowerUsage");
   *milliwatts = 123456;
@@ -325,7 +371,7 @@ int nvmlDeviceGetClockInfo(void*, int type, unsigned* megahertz) {
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void*, unsigned long long* reasons) {
   ENTER("nvmlDeviceGetCurrentClocksThrottleReasons");
-  *reasons = 0x4 | 0x40;
+  *reasons = static_cast<unsigned long long>(Setting("FAKE_GPU_THROTTLE", 0x4 | 0x40));
   return 0;
 }
 // As many as do not fit into what is asked for at first.
