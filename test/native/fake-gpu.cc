@@ -168,13 +168,16 @@ int cuDeviceGet(int* device, int ordinal) {
   return 0;
 }
 int cuDeviceGetName(char* name, int length, int) {
+  ENTER("cuDeviceGetName");
   return Copy(name, static_cast<unsigned>(length), "Imaginary 1");
 }
 int cuDeviceGetUuid(unsigned char* uuid, int device) {
+  ENTER("cuDeviceGetUuid");
   WriteUuid(uuid, device < Devices() ? device : Devices() - 1, 0);
   return 0;
 }
 int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
+  ENTER("cuDeviceGetUuid_v2");
   const int last = Devices() - 1;
   if (Partitioned() && device >= last)
     WriteUuid(uuid, last, device - last + 1);
@@ -183,14 +186,17 @@ int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
   return 0;
 }
 int cuDeviceTotalMem_v2(size_t* bytes, int) {
+  ENTER("cuDeviceTotalMem");
   *bytes = size_t{80} << 30;
   return 0;
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
+  ENTER("cuDeviceGetAttribute");
   *value = attribute == 75 ? 9 : 0;
   return 0;
 }
 int cuGetErrorName(int result, const char** name) {
+  ENTER("cuGetErrorName");
   static const std::map<int, const char*> names = {{2, "CUDA_ERROR_OUT_OF_MEMORY"},
                                                    {100, "CUDA_ERROR_NO_DEVICE"},
                                                    {700, "CUDA_ERROR_ILLEGAL_ADDRESS"},
@@ -205,8 +211,14 @@ int cuDevicePrimaryCtxRetain(void** context, int) {
   *context = &used;
   return 0;
 }
-int cuCtxPushCurrent_v2(void*) { return 0; }
-int cuCtxPopCurrent_v2(void**) { return 0; }
+int cuCtxPushCurrent_v2(void*) {
+  ENTER("cuCtxPushCurrent");
+  return 0;
+}
+int cuCtxPopCurrent_v2(void**) {
+  ENTER("cuCtxPopCurrent");
+  return 0;
+}
 int cuCtxSynchronize() {
   ENTER("cuCtxSynchronize");
   return 0;
@@ -216,8 +228,12 @@ int cuMemPoolCreate(void** pool, const void*) {
   *pool = &reserved;
   return 0;
 }
-int cuMemPoolSetAttribute(void*, int, void*) { return 0; }
+int cuMemPoolSetAttribute(void*, int, void*) {
+  ENTER("cuMemPoolSetAttribute");
+  return 0;
+}
 int cuMemPoolGetAttribute(void*, int attribute, void* value) {
+  ENTER("cuMemPoolGetAttribute");
   std::lock_guard lock(mutex);
   *static_cast<uint64_t*>(value) = attribute == 5 ? reserved : used;
   return 0;
@@ -273,19 +289,33 @@ int cuStreamCreate(void** stream, unsigned) {
   *stream = &mutex;
   return 0;
 }
-int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamDestroy_v2(void*) {
+  ENTER("cuStreamDestroy");
+  return 0;
+}
 int cuStreamSynchronize(void*) {
   ENTER("cuStreamSynchronize");
   return 0;
 }
 int cuEventCreate(void** event, unsigned) {
+  ENTER("cuEventCreate");
   *event = &blocks;
   return 0;
 }
-int cuEventDestroy_v2(void*) { return 0; }
-int cuEventRecord(void*, void*) { return 0; }
-int cuEventSynchronize(void*) { return 0; }
+int cuEventDestroy_v2(void*) {
+  ENTER("cuEventDestroy");
+  return 0;
+}
+int cuEventRecord(void*, void*) {
+  ENTER("cuEventRecord");
+  return 0;
+}
+int cuEventSynchronize(void*) {
+  ENTER("cuEventSynchronize");
+  return 0;
+}
 int cuEventElapsedTime(float* milliseconds, void*, void*) {
+  ENTER("cuEventElapsedTime");
   *milliseconds = 1.5f;
   return 0;
 }
@@ -313,12 +343,16 @@ int nvmlInit_v2() {
   return 0;
 }
 const char* nvmlErrorString(int result) {
+  if (Enter("nvmlErrorString") != 0) return nullptr;
   return result == 3    ? "Not Supported"
          : result == 15 ? "GPU is lost"
          : result == 9  ? "Driver Not Loaded"
                         : "Other";
 }
-int nvmlSystemGetDriverVersion(char* text, unsigned length) { return Copy(text, length, "1.2.3"); }
+int nvmlSystemGetDriverVersion(char* text, unsigned length) {
+  ENTER("nvmlSystemGetDriverVersion");
+  return Copy(text, length, "1.2.3");
+}
 int nvmlDeviceGetCount_v2(unsigned* count) {
   ENTER("nvmlDeviceGetCount");
   *count = static_cast<unsigned>(Devices());
@@ -329,8 +363,12 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
   *device = reinterpret_cast<void*>(static_cast<intptr_t>(index) + 1);
   return 0;
 }
-int nvmlDeviceGetName(void*, char* name, unsigned length) { return Copy(name, length, "Imaginary 1"); }
+int nvmlDeviceGetName(void*, char* name, unsigned length) {
+  ENTER("nvmlDeviceGetName");
+  return Copy(name, length, "Imaginary 1");
+}
 int nvmlDeviceGetUUID(void* handle, char* text, unsigned length) {
+  ENTER("nvmlDeviceGetUUID");
   const Handle device(handle);
   return Copy(text, length, UuidText(device.slice ? "MIG" : "GPU", device.device, device.slice));
 }
@@ -362,10 +400,12 @@ int nvmlDeviceGetPowerUsage(void*, unsigned* milliwatts) {
   return 0;
 }
 int nvmlDeviceGetEnforcedPowerLimit(void*, unsigned* milliwatts) {
+  ENTER("nvmlDeviceGetEnforcedPowerLimit");
   *milliwatts = 700000;
   return 0;
 }
 int nvmlDeviceGetClockInfo(void*, int type, unsigned* megahertz) {
+  ENTER("nvmlDeviceGetClockInfo");
   *megahertz = 1000 + static_cast<unsigned>(type);
   return 0;
 }
@@ -390,10 +430,12 @@ int nvmlDeviceGetMigMode(void* handle, unsigned* current, unsigned* pending) {
   return 0;
 }
 int nvmlDeviceGetMaxMigDeviceCount(void*, unsigned* count) {
+  ENTER("nvmlDeviceGetMaxMigDeviceCount");
   *count = 7;
   return 0;
 }
 int nvmlDeviceGetMigDeviceHandleByIndex(void* device, unsigned index, void** slice) {
+  ENTER("nvmlDeviceGetMigDeviceHandleByIndex");
   if (index > 2 || index == 1) return 6;  // NOT_FOUND: the instances of a GPU need not follow each other
   *slice = reinterpret_cast<void*>(reinterpret_cast<intptr_t>(device) + (index == 0 ? 100 : 200));
   return 0;
