@@ -31,7 +31,7 @@ const schema = v.strictObject({
   /** Between two readings; `'1s'` unless told: heat sinks change by a few degrees in that time. */
   interval: v.optional(v.union([v.number(), v.string()]), '1s'),
   /** What is asked; the processors by sysfs and the GPUs that CUDA shows by NVML unless told. */
-  sensors: v.optional(v.pipe(v.array(sensor), v.readonly())),
+  sensors: v.optional(v.array(sensor)),
 });
 
 export type ThermalOptions = v.InferInput<typeof schema>;

@@ -226,8 +226,12 @@ describe('the thermal manager', () => {
 
   it('reads by itself once started, and holds nothing back once stopped', async () => {
     let celsius = 90;
-    const sensor = { name: 'test', read: async () => [{ name: 'chip', celsius }] };
-    const manager = new ThermalManager({ ...LIMITS, interval: 1, sensors: [sensor] });
+    let reads = 0;
+    const read = async () => {
+      reads++;
+      return [{ name: 'chip', celsius }];
+    };
+    const manager = new ThermalManager({ ...LIMITS, interval: 1, sensors: [{ name: 'test', read }] });
     const changed = () => new Promise<ThermalChange>((resolve) => manager.once('change', resolve));
     manager.start();
     manager.start();
@@ -240,6 +244,9 @@ describe('the thermal manager', () => {
     const { seconds } = manager.summary();
     manager[Symbol.dispose]();
     await waited;
+    const readsBefore = reads;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(reads).toBe(readsBefore);
     expect(manager).toMatchObject({ state: 'cool', reason: undefined });
     expect(manager.summary().places).toEqual([]);
     expect(seconds.cool).toBeGreaterThan(0);

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ThermalManager } from '../../src/batch/thermal.js';
+import type { ThermalOptions } from '../../src/batch/thermal-options.js';
 import type { OpenWorkload, Result, Workload } from '../../src/pipeline/workload.js';
 import { scan } from '../../src/scan/scan.js';
 import { Spillway } from '../../src/spillway.js';
@@ -162,7 +163,7 @@ it('decodes fewer at once while slowed, and more as soon as it is cooler', async
   expect(run.stats()).toMatchObject({ failed: 0, thermal: { reason: expect.stringMatching('slowed') } });
 });
 
-it.each([{ sensors: [] }, false] as const)('says nothing of heat with %o', async (thermal) => {
+it.each<ThermalOptions | false>([{ sensors: [] }, false])('says nothing of heat with %o', async (thermal) => {
   await using spillway = await Spillway.open({ thermal });
   const run = spillway.run(
     scan(dir, { stat: true }),
