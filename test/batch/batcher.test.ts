@@ -56,8 +56,9 @@ describe('batcher', () => {
     const batcher = new Batcher(runner, { maxBatch: 2, hold });
     const outputs = [1, 2, 3].map((i) => batcher.submit({ x: row(i) }));
     const aborted = new AbortController();
+    await new Promise((resolve) => setTimeout(resolve, 10));
     const given = batcher.submit({ x: row(9) }, { signal: aborted.signal });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 10));
     expect([sizes, asked]).toEqual([[], 1]);
     aborted.abort('enough');
     await expect(given).rejects.toBe('enough');

@@ -9,8 +9,10 @@
 //   CUDA_VISIBLE_DEVICES  which of them CUDA shows and in what order, by number or the beginning of a UUID; as in the
 //                     driver, the first that does not exist ends the list
 //   FAKE_GPU_FAIL     call=code[,call=code…]: what these calls return instead of succeeding
+//   FAKE_GPU_COPY_MS  milliseconds that a copy to a device takes (0)
 //   FAKE_GPU_LOG      a file that every call is appended to
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +22,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda/preprocess_launch.h"
@@ -276,6 +279,7 @@ int cuMemFreeHost(void* memory) {
 }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) {
   ENTER("cuMemcpyHtoDAsync");
+  std::this_thread::sleep_for(std::chrono::milliseconds(Setting("FAKE_GPU_COPY_MS", 0)));
   std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return 0;
 }

@@ -72,9 +72,14 @@ it('begins nothing while paused, goes on when it is cooler, and loses nothing', 
   });
   const made = workloadOf(async () => {
     if (thermal.state === 'hot') begunWhileHot++;
-    if (++begun !== 10) return;
-    await feel(85);
-    paused();
+    if (++begun < 10) return;
+    if (begun === 10) {
+      // Meanwhile the others wait for their turn.
+      await moment();
+      await feel(85);
+      paused();
+    }
+    await pause;
   });
   await using spillway = await Spillway.open({ thermal });
   const run = spillway.run(scan(dir, { stat: true }), made, { workers: 3 });
@@ -148,8 +153,10 @@ it('decodes fewer at once while slowed, and more as soon as it is cooler', async
     most = Math.max(most, ++working);
     // From the twentieth on nobody gives a turn back until four have one.
     if (++begun === 20) {
+      // Meanwhile all others wait for their turn.
+      await moment();
       mostWhileWarm = most;
-      void feel(20);
+      await feel(20);
     }
     if (begun >= 20 && working === 4) release();
     await (begun >= 20 ? released : new Promise(setImmediate));
