@@ -1,5 +1,9 @@
 // Opens the parts under one budget and runs workloads over files.
 import * as v from 'valibot';
+import { nvmlSensor } from './batch/nvml-sensor.js';
+import { sysfsSensor } from './batch/sysfs-sensor.js';
+import { ThermalManager } from './batch/thermal.js';
+import type { ThermalOptions } from './batch/thermal-options.js';
 import { MemoryManager } from './memory/manager.js';
 import type { MemoryPreset } from './memory/presets.js';
 import { ModelCache } from './models/model-cache.js';
@@ -21,6 +25,13 @@ export interface SpillwayOptions {
   readonly cacheDir?: string;
   /** `'auto'` unless told: cuda, then webgpu, then cpu, whichever works. */
   readonly device?: 'auto' | 'cpu' | 'cuda' | 'webgpu';
+  /**
+   * What slows and pauses runs while the machine is too hot. Unless told one of its own, whose sensors are the
+   * processors' and, but for the device `'cpu'`, those of the GPUs; `false` for none. A manager that is given is
+   * started, and stopped by its owner alone. To look costs 5 µs of CPU a second where nothing measures heat, and 1 ms
+   * where the kernel shows twenty temperatures.
+   */
+  readonly thermal?: ThermalManager | ThermalOptions | false;
 }
 
 export interface RunOptions {
@@ -34,6 +45,13 @@ const optionsSchema = v.strictObject({
   preset: v.optional(v.picklist(['forensic', 'container', 'desktop'])),
   cacheDir: v.optional(v.pipe(v.string(), v.nonEmpty())),
   device: v.optional(v.picklist(['auto', 'cpu', 'cuda', 'webgpu']), 'auto'),
+  thermal: v.optional(
+    v.custom<ThermalManager | ThermalOptions | false>(
+      (value) => value === false || (typeof value === 'object' && value !== null),
+      'false, a ThermalManager, or its options',
+    ),
+    {},
+  ),
 });
 
 const runSchema = v.strictObject({
@@ -47,21 +65,33 @@ export class Spillway implements AsyncDisposable {
   readonly models: ModelCache;
   /** The result store, if there is a cache folder. */
   readonly store: ResultStore | undefined;
+  /** What watches the heat, unless that was not wanted. */
+  readonly thermal: ThermalManager | undefined;
+  readonly #ownThermal: boolean;
   readonly #runs = new Set<Run>();
 
-  private constructor(memory: MemoryManager, models: ModelCache, store: ResultStore | undefined) {
+  private constructor(
+    memory: MemoryManager,
+    models: ModelCache,
+    store: ResultStore | undefined,
+    thermal: { readonly manager: ThermalManager | undefined; readonly own: boolean },
+  ) {
     this.memory = memory;
     this.models = models;
     this.store = store;
+    this.thermal = thermal.manager;
+    this.#ownThermal = thermal.own;
+    this.thermal?.start();
   }
 
   static async open(options: SpillwayOptions = {}): Promise<Spillway> {
-    const { budget, preset, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
+    const { budget, preset, cacheDir, device, ...given } = parseOptions(optionsSchema, options, 'options');
+    const thermal = thermalOf(given.thermal, device);
     const memory = new MemoryManager({ budget, preset });
     try {
       const models = new ModelCache({ memory, device });
       const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
-      return new Spillway(memory, models, store);
+      return new Spillway(memory, models, store, thermal);
     } catch (error) {
       memory[Symbol.dispose]();
       throw error;
@@ -73,9 +103,11 @@ export class Spillway implements AsyncDisposable {
     const { signal, workers = native().cores() } = parseOptions(runSchema, options, 'options');
     const run = new Run({
       source,
-      open: (inner) => workload.open({ memory: this.memory, models: this.models }, inner),
+      open: (inner) =>
+        workload.open({ memory: this.memory, models: this.models, thermal: this.thermal }, inner),
       store: this.store,
       memory: this.memory,
+      thermal: this.thermal,
       workers,
       leaks: new LeakDetector(),
       childPeakRssBytes: () => this.models.stats().peakChildRssBytes,
@@ -90,6 +122,7 @@ export class Spillway implements AsyncDisposable {
   async close(): Promise<void> {
     for (const run of this.#runs) run.abort(new SpillwayError('ERR_CLOSED', 'spillway was closed'));
     await Promise.all([...this.#runs].map((run) => run.ended));
+    if (this.#ownThermal) this.thermal?.stop();
     await this.store?.close();
     await this.models.close();
     this.memory[Symbol.dispose]();
@@ -98,4 +131,12 @@ export class Spillway implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** On the CPU no GPU is asked for: that would open its driver. */
+function thermalOf(given: ThermalManager | ThermalOptions | false, device: string) {
+  if (given === false) return { manager: undefined, own: false };
+  if (given instanceof ThermalManager) return { manager: given, own: false };
+  const sensors = device === 'cpu' ? [sysfsSensor()] : [sysfsSensor(), nvmlSensor()];
+  return { manager: new ThermalManager({ sensors, ...given }), own: true };
 }

@@ -25,7 +25,7 @@ const PADDED = { pad: { inputs: { x: { axis: 1 } }, mask: 'mask' } };
 const VARIABLE = { width: 64, layers: 2 };
 
 /** @type {Shape[]} */
-const shapes = [
+export const shapes = [
   {
     name: 'mlp',
     atLeast: 8,

@@ -101,7 +101,7 @@ export function bestOf(sizes) {
 }
 
 /** Items that are the same everywhere. @param {Model} model @param {Load} load @returns {Item[]} */
-function itemsOf(model, { dims, lengths = [], items }) {
+export function itemsOf(model, { dims, lengths = [], items }) {
   const [name] = model.inputNames;
   return Array.from({ length: items }, (_, i) => {
     const own = dims.map((size) => (size < 0 ? /** @type {number} */ (lengths[i % lengths.length]) : size));

@@ -74,6 +74,7 @@ Napi::Object StateRow(Napi::Env env, const GpuState& state) {
   row.Set("utilisationPercent", state.gpu_percent);
   row.Set("memoryUtilisationPercent", state.memory_percent);
   row.Set("celsius", state.celsius);
+  row.Set("slowdownCelsius", state.slowdown_celsius);
   row.Set("watts", state.watts);
   row.Set("wattsLimit", state.watts_limit);
   row.Set("graphicsMHz", state.graphics_mhz);

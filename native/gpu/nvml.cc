@@ -30,6 +30,9 @@ struct Process {
   unsigned gpu_instance, compute_instance;
 };
 
+// nvmlTemperatureThresholds_t: where the device begins to slow itself down.
+constexpr int kSlowdown = 1;
+
 enum ClockType { kGraphics, kSm, kMemoryClock };
 
 // nvmlClocksThrottleReason…, from the library's reference; the rest of the bits are reserved.
@@ -62,6 +65,7 @@ class Nvml {
     library.Find(&nvmlDeviceGetMemoryInfo_v2, "nvmlDeviceGetMemoryInfo_v2");
     library.Find(&nvmlDeviceGetUtilizationRates, "nvmlDeviceGetUtilizationRates");
     library.Find(&nvmlDeviceGetTemperature, "nvmlDeviceGetTemperature");
+    library.Find(&nvmlDeviceGetTemperatureThreshold, "nvmlDeviceGetTemperatureThreshold");
     library.Find(&nvmlDeviceGetPowerUsage, "nvmlDeviceGetPowerUsage");
     library.Find(&nvmlDeviceGetEnforcedPowerLimit, "nvmlDeviceGetEnforcedPowerLimit");
     library.Find(&nvmlDeviceGetClockInfo, "nvmlDeviceGetClockInfo");
@@ -147,6 +151,10 @@ class Nvml {
       state.memory_percent = used.memory;
     }
     state.celsius = inquiry.Number("nvmlDeviceGetTemperature", nvmlDeviceGetTemperature, device, 0);
+    state.slowdown_celsius = inquiry.Number("nvmlDeviceGetTemperatureThreshold",
+                                            nvmlDeviceGetTemperatureThreshold, device, kSlowdown);
+    // Newer devices count down to it instead, and some then say 0.
+    if (state.slowdown_celsius == 0u) state.slowdown_celsius.reset();
     if (auto milliwatts = inquiry.Number("nvmlDeviceGetPowerUsage", nvmlDeviceGetPowerUsage, device))
       state.watts = *milliwatts / 1e3;
     if (auto milliwatts =
@@ -224,6 +232,7 @@ class Nvml {
   Result (*nvmlDeviceGetMemoryInfo_v2)(Device, Memory*);
   Result (*nvmlDeviceGetUtilizationRates)(Device, Utilisation*);
   Result (*nvmlDeviceGetTemperature)(Device, int sensor, unsigned*);
+  Result (*nvmlDeviceGetTemperatureThreshold)(Device, int threshold, unsigned*);
   Result (*nvmlDeviceGetPowerUsage)(Device, unsigned*);
   Result (*nvmlDeviceGetEnforcedPowerLimit)(Device, unsigned*);
   Result (*nvmlDeviceGetClockInfo)(Device, ClockType, unsigned*);

@@ -32,7 +32,7 @@ struct GpuState {
   std::string uuid, name;  // empty where even they cannot be read
   std::optional<GpuMemory> memory;
   std::optional<uint32_t> gpu_percent, memory_percent;  // of the last sample period with work in it
-  std::optional<uint32_t> celsius;
+  std::optional<uint32_t> celsius, slowdown_celsius;
   std::optional<double> watts, watts_limit;
   std::optional<uint32_t> graphics_mhz, sm_mhz, memory_mhz;
   std::optional<std::vector<std::string>> throttle_reasons;

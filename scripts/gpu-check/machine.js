@@ -12,6 +12,9 @@ export function library(file) {
   return import(new URL(`../../dist/${file}`, import.meta.url).href);
 }
 
+/** What inference is forced to, for a dry run where there is no GPU. */
+export const forcedDevice = process.env.SPILLWAY_GPU_CHECK_DEVICE || undefined;
+
 /** Why nothing can run here, or undefined. */
 export async function whyNoGpu() {
   const { gpu } = await library('gpu/gpu.js');

@@ -66,6 +66,8 @@ const schema = v.strictObject({
   maxPadding: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.1),
   /** Items in the next batch at most, if fewer: asked before each, for what memory allows now. */
   limit: v.optional(callback<() => number>()),
+  /** Asked before each batch: none begins before what it returns, if anything, has settled. */
+  hold: v.optional(callback<() => Promise<void> | undefined>()),
   /**
    * Asked for memory when a batch was refused, after dead buffers and free pages were given back: evicts what is idle
    * (other models) and resolves with the bytes it got.

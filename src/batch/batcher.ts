@@ -72,6 +72,7 @@ export class Batcher {
   readonly #counts = { splits: 0, expired: 0, rescued: 0 };
   #submitted = 0;
   #running = 0;
+  #held = false;
   /** The batch that began last. */
   #settled: Promise<void> = Promise.resolve();
   #turn: NodeJS.Immediate | undefined;
@@ -156,12 +157,27 @@ export class Batcher {
 
   #dispatch(): void {
     clearTimeout(this.#gathering);
+    if (this.#isHeld()) return;
     while (this.#running < this.#plan.concurrency) {
       const jobs = this.#next();
       if (!jobs) return;
       this.#running++;
       void this.#work(jobs);
     }
+  }
+
+  /** Whether no batch may begin now; when one may again, it is seen to. */
+  #isHeld(): boolean {
+    if (this.#held) return true;
+    const held = this.#backlog.length > 0 ? this.#plan.hold?.() : undefined;
+    if (!held) return false;
+    this.#held = true;
+    const goOn = () => {
+      this.#held = false;
+      this.#pump();
+    };
+    held.then(goOn, goOn);
+    return true;
   }
 
   async #work(jobs: readonly Job[]): Promise<void> {

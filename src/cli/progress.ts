@@ -9,6 +9,9 @@ export interface ProgressView extends Disposable {
   note(line: string): void;
 }
 
+/** What a run does in a state. */
+const HEAT = { warm: 'slowed by heat', hot: 'paused by heat' };
+
 const BAR = 24;
 const TERMINAL_MS = 100;
 const JSON_MS = 1000;
@@ -54,7 +57,7 @@ function colourful(out: NodeJS.WriteStream): boolean {
 }
 
 function barLine(progress: Progress): { bar: string; text: string } {
-  const { files, totalFiles, failed, cached, bytes, rate, etaSeconds, level } = progress;
+  const { files, totalFiles, failed, cached, bytes, rate, etaSeconds, level, thermal } = progress;
   const share = totalFiles ? Math.min(1, files / totalFiles) : 0;
   const filled = Math.round(share * BAR);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR - filled);
@@ -66,6 +69,7 @@ function barLine(progress: Progress): { bar: string; text: string } {
     cached > 0 ? `${count(cached)} hits` : undefined,
     failed > 0 ? `${count(failed)} failed` : undefined,
     level === 'NORMAL' ? undefined : level,
+    thermal === undefined || thermal.state === 'cool' ? undefined : HEAT[thermal.state],
   ];
   return { bar, text: parts.filter(Boolean).join(' · ') };
 }

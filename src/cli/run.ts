@@ -2,7 +2,6 @@
 import { stat, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { sqliteDriver } from '../cache/disk-sqlite.js';
-import { onGovernorEvent } from '../memory/governor-events.js';
 import { budgetBounds } from '../memory/presets.js';
 import { native } from '../native/load.js';
 import type { Run } from '../pipeline/run.js';
@@ -17,6 +16,7 @@ import { EXIT } from './exit-codes.js';
 import { fitHeap } from './heap.js';
 import { withAllMissing } from './missing-packages.js';
 import { addModelOptions, type ModelCommandOptions, photosOptionsOf } from './model-options.js';
+import { noteEvents } from './notes.js';
 import { readPaths } from './paths.js';
 import { jsonProgress, type ProgressView, plainProgress, terminalProgress } from './progress.js';
 import { type RunState, summaryOf, summaryText } from './summary.js';
@@ -33,6 +33,7 @@ interface RunCommandOptions extends ModelCommandOptions {
   readonly device: 'auto' | 'cpu' | 'cuda' | 'webgpu';
   readonly workers?: number;
   readonly strict?: true;
+  readonly thermal: boolean;
   readonly json?: true;
 }
 
@@ -63,6 +64,7 @@ export function addRunCommand(program: Command): void {
     .option('--summary <file>', 'write the summary as JSON')
     .option('--device <name>', 'auto, cpu, cuda or webgpu', 'auto')
     .option('--workers <n>', 'files decoded at once (default: the cores this process may use)', Number)
+    .option('--no-thermal', 'watch no temperatures: neither slow down nor pause when it is too hot')
     .option('--strict', 'stop at the first failed item')
     .option('--json', 'progress and summary as JSON lines on standard error')
     .action(async (paths: string[], options: RunCommandOptions, command: Command) => {
@@ -86,6 +88,7 @@ async function runCommand(
   await using spillway = await Spillway.open({
     budget: options.budget,
     device: options.device,
+    ...(!options.thermal && { thermal: false as const }),
     ...(options.cache !== false && { cacheDir: options.cache }),
   });
   const sink =
@@ -94,7 +97,7 @@ async function runCommand(
   const run = spillway.run(sourceOf(paths, scanOptions), workload, {
     ...(options.workers !== undefined && { workers: options.workers }),
   });
-  const ending = await follow(run, sink, paths, scanOptions, options);
+  const ending = await follow(run, spillway, sink, paths, scanOptions, options);
   const summary = summaryOf(options.workload, run.stats(), ending.state);
   if (options.summary !== undefined)
     await writeFile(options.summary, `${JSON.stringify(summary, null, 2)}\n`);
@@ -132,6 +135,7 @@ interface Ending {
 /** Lets the run go on until it ends or somebody ends it, and moves its results into the sink. */
 async function follow(
   run: Run,
+  { thermal }: Spillway,
   sink: Sink,
   paths: readonly string[],
   scanOptions: ScanOptions,
@@ -146,7 +150,7 @@ async function follow(
       setTimeout(() => resolve({ state: 'stopped' }), STOP_MS).unref();
     };
   });
-  const forget = onGovernorEvent(({ kind, reason }) => kind === 'signal' && view.note(reason));
+  const forget = noteEvents(view, thermal);
   for (const signal of STOP_SIGNALS) process.once(signal, onStop);
   process.stdout.once('error', onStop); // the reader of a pipe went away
   try {

@@ -42,6 +42,7 @@ export function summaryText(
     `${state === 'done' ? 'done' : 'stopped'}: ${files} files (${formatSize(bytes)}) in ${formatSeconds(seconds)}, ${filesPerSecond}/s: ` +
       `${files - failed} ok, ${failed} failed, ${cached} from the store`,
     memoryLine(summary),
+    ...heatLines(summary),
     servedLine(summary),
   ];
   for (const { reason } of summary.leaks) lines.push(`memory: ${reason}`);
@@ -52,6 +53,13 @@ export function summaryText(
 
 function memoryLine({ peakRssBytes, budgetBytes, baselineRssBytes }: Summary): string {
   return `memory: peak ${formatSize(peakRssBytes)} of ${formatSize(budgetBytes)}, ${formatSize(baselineRssBytes)} at the start`;
+}
+
+/** Nothing where nothing was slowed. */
+function heatLines({ thermal: { warm = 0, hot = 0, maxCelsius, reason } = {} }: Summary): string[] {
+  if (warm + hot === 0) return [];
+  const most = maxCelsius === undefined ? '' : `, at most ${maxCelsius} °C`;
+  return [`heat: slowed for ${formatSeconds(warm)}, paused for ${formatSeconds(hot)}${most}; ${reason}`];
 }
 
 function servedLine({ engine, device, native: { loaded, reason } }: Summary): string {

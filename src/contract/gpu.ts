@@ -42,6 +42,8 @@ export interface GpuState {
   readonly utilisationPercent?: number;
   readonly memoryUtilisationPercent?: number;
   readonly celsius?: number;
+  /** Where the device begins to slow itself down; older ones than Ada tell. */
+  readonly slowdownCelsius?: number;
   readonly watts?: number;
   readonly wattsLimit?: number;
   readonly graphicsMHz?: number;

@@ -1,14 +1,14 @@
 // The way of a file: look up, read and prepare, wait for its batch, keep, emit.
-import { allowedAt } from '../memory/levels.js';
+import type { ThermalManager } from '../batch/thermal.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { StoredValue } from '../results/value.js';
 import type { ScanBatch } from '../scan/batch.js';
 import { Channel } from '../util/channel.js';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
-import { Turns } from '../util/turns.js';
 import { Intake, type Taken } from './intake.js';
 import type { Journal, Known } from './journal.js';
+import { Pace } from './pace.js';
 import { entryOf, failureOf, successOf } from './result.js';
 import type { Evidence, FileEntry, KeptOutcome, OpenWorkload, Outcome, Result } from './workload.js';
 
@@ -18,6 +18,7 @@ export interface FlowParts {
   readonly workload: OpenWorkload;
   readonly journal: Journal;
   readonly memory: MemoryManager;
+  readonly thermal: ThermalManager | undefined;
   /** Files decoded at once, at most. */
   readonly workers: number;
   readonly signal: AbortSignal;
@@ -57,6 +58,7 @@ export class Flow {
   readonly #parts: FlowParts;
   readonly #tasks = new Channel<Task>(2 * LOOKUP);
   readonly #finishing = new Set<Promise<void>>();
+  readonly #pace: Pace;
   readonly #intake: Intake;
   #ready: Promise<void> | undefined;
   /** Files refused for memory since one was not. */
@@ -64,15 +66,15 @@ export class Flow {
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
-    const { workload, memory, workers, signal } = parts;
-    // Fewer decode at once while memory is short.
-    const turns = new Turns(() => allowedAt(memory.level, workers));
-    this.#intake = new Intake(workload, memory, turns, signal);
+    const { workload, memory, signal } = parts;
+    this.#pace = new Pace(parts);
+    this.#intake = new Intake(workload, memory, this.#pace, signal);
   }
 
   /** Resolves once every file of the source has come out, or soon after the signal aborts. */
   async run(): Promise<void> {
     const { signal, workers } = this.#parts;
+    using _pace = this.#pace;
     const drop = () => this.#tasks.clear();
     signal.addEventListener('abort', drop, { once: true });
     const loops = Array.from({ length: workers + READ_AHEAD }, () => this.#prepareAll());
@@ -126,6 +128,7 @@ export class Flow {
     for (;;) {
       const task = await this.#tasks.shift();
       if (!task || signal.aborted) return;
+      await this.#pace.ready();
       this.#ready ??= workload.ready?.() ?? Promise.resolve();
       await this.#ready;
       await this.#prepare(task);

@@ -39,7 +39,7 @@ const PIECE_BYTES = 2 ** 19;
 export class Intake {
   readonly #workload: OpenWorkload;
   readonly #memory: MemoryManager;
-  readonly #turns: Turns;
+  readonly #turns: Pick<Turns, 'run'>;
   readonly #signal: AbortSignal;
   /** Read, and not yet at their turn. */
   readonly #ahead = new Set<Read>();
@@ -47,7 +47,7 @@ export class Intake {
   #starving = 0;
 
   /** `turns`: whose turn it is to decode. */
-  constructor(workload: OpenWorkload, memory: MemoryManager, turns: Turns, signal: AbortSignal) {
+  constructor(workload: OpenWorkload, memory: MemoryManager, turns: Pick<Turns, 'run'>, signal: AbortSignal) {
     this.#workload = workload;
     this.#memory = memory;
     this.#turns = turns;

@@ -1,7 +1,9 @@
 // Counts a run while it goes on: progress, rate, time left, memory and how late the event loop was.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { ThermalManager } from '../batch/thermal.js';
 import type { PressureLevel } from '../memory/levels.js';
 import type { MemoryManager } from '../memory/manager.js';
+import { Heat, type ThermalFigures, type ThermalNow } from './heat.js';
 import { LeakProbe, type LeakWatch } from './leak-watch.js';
 import type { Result } from './workload.js';
 
@@ -18,6 +20,8 @@ export interface Progress {
   readonly rate: number;
   readonly etaSeconds: number | undefined;
   readonly level: PressureLevel;
+  /** Where something measures heat. */
+  readonly thermal?: ThermalNow;
 }
 
 /** What a run was, as its summary says it. */
@@ -35,7 +39,17 @@ export interface RunFigures {
   readonly budgetBytes: number;
   /** Seconds spent at each level. */
   readonly pressure: Partial<Record<PressureLevel, number>>;
+  /** Where something measured heat. */
+  readonly thermal?: ThermalFigures;
   readonly eventLoopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+/** What is looked at. */
+export interface MeterParts {
+  readonly memory: MemoryManager;
+  readonly thermal?: ThermalManager | undefined;
+  readonly childPeakRssBytes: () => number;
+  readonly leaks: LeakWatch;
 }
 
 const SAMPLE_MS = 100;
@@ -45,6 +59,7 @@ const RATE_TAU_SECONDS = 3;
 /** Starts measuring when made; `stop` ends it. */
 export class Meter {
   readonly #memory: MemoryManager;
+  readonly #heat: Heat;
   readonly #childPeak: () => number;
   readonly #probe: LeakProbe;
   readonly #baseline = process.memoryUsage.rss();
@@ -62,8 +77,9 @@ export class Meter {
   #cached = 0;
   #total: { readonly files: number; readonly bytes: number } | undefined;
 
-  constructor(memory: MemoryManager, childPeakRssBytes: () => number, leaks: LeakWatch) {
+  constructor({ memory, thermal, childPeakRssBytes, leaks }: MeterParts) {
     this.#memory = memory;
+    this.#heat = new Heat(thermal);
     this.#probe = new LeakProbe(leaks, { snapshot: () => memory.snapshot() });
     this.#childPeak = childPeakRssBytes;
     this.#delay.enable();
@@ -87,6 +103,7 @@ export class Meter {
     this.#sample();
     this.#end = performance.now();
     clearInterval(this.#timer);
+    this.#heat.stop();
     this.#delay.disable();
     this.#probe[Symbol.dispose]();
   }
@@ -95,6 +112,7 @@ export class Meter {
     const seconds = this.#seconds();
     const rate = this.#rate || this.#files / Math.max(seconds, 0.001);
     const left = this.#total && this.#total.files - this.#files;
+    const thermal = this.#heat.now();
     return {
       files: this.#files,
       bytes: this.#bytes,
@@ -106,11 +124,13 @@ export class Meter {
       rate,
       etaSeconds: left === undefined || rate === 0 ? undefined : Math.max(0, left) / rate,
       level: this.#memory.level,
+      ...(thermal && { thermal }),
     };
   }
 
   figures(): RunFigures {
     const seconds = this.#seconds();
+    const thermal = this.#heat.figures();
     const ms = (ns: number) => Math.round(ns / 1e4) / 100;
     return {
       files: this.#files,
@@ -124,6 +144,7 @@ export class Meter {
       baselineRssBytes: this.#baseline,
       budgetBytes: this.#memory.budget,
       pressure: this.#pressure,
+      ...(thermal && { thermal }),
       eventLoopDelayMs: {
         p50: ms(this.#delay.percentile(50)),
         p99: ms(this.#delay.percentile(99)),
@@ -140,6 +161,7 @@ export class Meter {
     const now = performance.now();
     const seconds = (now - this.#lastSample) / 1e3;
     this.#probe.look(this.#files);
+    this.#heat.look();
     const { level } = this.#memory;
     this.#pressure[level] = Math.round(((this.#pressure[level] ?? 0) + seconds) * 1e3) / 1e3;
     const weight = 1 - Math.exp(-seconds / RATE_TAU_SECONDS);

@@ -1,4 +1,5 @@
 // One run: files in, results out. Work already done is skipped, one bad file never stops the rest.
+import type { ThermalManager } from '../batch/thermal.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { ResultStore } from '../results/result-store.js';
 import type { ScanBatch } from '../scan/batch.js';
@@ -15,6 +16,8 @@ export interface RunParts {
   readonly open: (signal: AbortSignal) => Promise<OpenWorkload>;
   readonly store: ResultStore | undefined;
   readonly memory: MemoryManager;
+  /** What watches the heat; it is started already. */
+  readonly thermal?: ThermalManager | undefined;
   /** Files prepared at once. */
   readonly workers: number;
   readonly childPeakRssBytes: () => number;
@@ -51,7 +54,7 @@ export class Run implements AsyncIterable<Result> {
   /** @internal Made by `Spillway.run`. */
   constructor(parts: RunParts) {
     this.#parts = parts;
-    this.#meter = new Meter(parts.memory, parts.childPeakRssBytes, parts.leaks);
+    this.#meter = new Meter(parts);
     this.#done = this.#drive();
     // Whoever iterates gets the error; without this an abandoned run would end the process.
     this.#done.catch(() => undefined);
@@ -122,13 +125,13 @@ export class Run implements AsyncIterable<Result> {
     const workload = await this.#parts.open(this.#abort.signal);
     this.#workload = workload;
     this.#parts.memory.require('this job', workload.leastBytes);
-    const { source, memory, workers } = this.#parts;
+    const { source, memory, thermal, workers } = this.#parts;
     const journal = new Journal(this.#parts.store, workload);
     const { signal } = this.#abort;
     const emit = (result: Result) => this.#emit(result);
     const stop = (error: unknown) => this.#stop(error);
     try {
-      await new Flow({ source, workload, journal, memory, workers, signal, emit, stop }).run();
+      await new Flow({ source, workload, journal, memory, thermal, workers, signal, emit, stop }).run();
     } finally {
       await journal.flush();
     }

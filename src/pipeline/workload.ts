@@ -1,4 +1,5 @@
 // What a workload is to the pipeline, and what a run yields.
+import type { ThermalManager } from '../batch/thermal.js';
 import type { Device, FileStat } from '../contract/index.js';
 import type { MemoryManager } from '../memory/manager.js';
 import type { ModelCache } from '../models/model-cache.js';
@@ -7,6 +8,7 @@ import type { ModelCache } from '../models/model-cache.js';
 export interface Parts {
   readonly memory: MemoryManager;
   readonly models: ModelCache;
+  readonly thermal?: ThermalManager | undefined;
 }
 
 /** A file on its way through the pipeline. */

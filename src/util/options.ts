@@ -14,7 +14,9 @@ export function parseOptions<S extends v.GenericSchema>(
   if (result.success) return result.output;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
-  throw invalidArgument(path ? `${name}.${path}` : name, issue.expected ?? issue.message, issue.input);
+  // Of what is checked by a function the message alone says what was expected.
+  const expected = issue.type === 'custom' ? issue.message : (issue.expected ?? issue.message);
+  throw invalidArgument(path ? `${name}.${path}` : name, expected, issue.input);
 }
 
 /** An `AbortSignal`, as every long call takes one. */

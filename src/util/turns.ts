@@ -6,7 +6,7 @@ export class Turns {
   readonly #waiting: (() => void)[] = [];
   #taken = 0;
 
-  /** `most`: asked whenever a turn is taken or given back; at least one is always allowed. */
+  /** `most`: asked whenever a turn is taken or given back, and by `wake`; at least one is always allowed. */
   constructor(most: () => number) {
     this.#most = most;
   }
@@ -21,6 +21,11 @@ export class Turns {
       this.#taken--;
       this.#serve();
     }
+  }
+
+  /** More may be allowed than before. */
+  wake(): void {
+    this.#serve();
   }
 
   #free(): boolean {

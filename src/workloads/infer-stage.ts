@@ -4,15 +4,19 @@ import { allowedAt } from '../memory/levels.js';
 import type { Parts } from '../pipeline/workload.js';
 import type { InferStage } from './photo-options.js';
 
-/** Fewer at once while memory is short; and what a refused batch may ask for before it is split. */
+/** Fewer at once while memory is short or the machine warm, none while it is hot; and what a refused batch may ask for before it is split. */
 export function stageBatcher(
-  { memory, models }: Parts,
+  { memory, models, thermal }: Parts,
   stage: InferStage,
   signal: AbortSignal,
 ): BatcherOptions {
   return {
     ...stage,
-    limit: () => allowedAt(memory.level, stage.maxBatch),
+    limit: () => {
+      const cool = Math.max(1, thermal?.allowed(stage.maxBatch) ?? stage.maxBatch);
+      return Math.min(allowedAt(memory.level, stage.maxBatch), cool);
+    },
+    hold: () => (thermal?.state === 'hot' ? thermal.wait(signal) : undefined),
     holdBack: () => memory.holdBack(),
     relief: () => models.evict(),
     signal,

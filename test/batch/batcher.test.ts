@@ -39,6 +39,36 @@ describe('batcher', () => {
     expect(batcher.stats()).toMatchObject({ items: 10, batches: 3, splits: 0, largest: 4 });
   });
 
+  it('begins no batch while it is held, asks once meanwhile, and goes on after', async () => {
+    const { runner, sizes } = doubler();
+    let asked = 0;
+    let release: () => void = () => undefined;
+    let held: Promise<void> | undefined = new Promise((resolve) => {
+      release = () => {
+        held = undefined;
+        resolve();
+      };
+    });
+    const hold = () => {
+      asked++;
+      return held;
+    };
+    const batcher = new Batcher(runner, { maxBatch: 2, hold });
+    const outputs = [1, 2, 3].map((i) => batcher.submit({ x: row(i) }));
+    const aborted = new AbortController();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const given = batcher.submit({ x: row(9) }, { signal: aborted.signal });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([sizes, asked]).toEqual([[], 1]);
+    aborted.abort('enough');
+    await expect(given).rejects.toBe('enough');
+    release();
+    expect((await Promise.all(outputs)).map(({ y }) => ((y as Tensor).data as Float32Array)[0])).toEqual([
+      2, 4, 6,
+    ]);
+    expect(sizes).toEqual([2, 1]);
+  });
+
   it('halves a batch that the budget refuses, down to one, and loses nothing', async () => {
     const { runner, sizes } = doubler(1);
     const batcher = new Batcher(runner, { maxBatch: 4 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -12,6 +12,12 @@ describe.runIf(doubled)('a file on its way to a device', () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const file = path.join(folder, 'bytes');
     writeFileSync(file, bytes);
+    return file;
+  }
+  /** Of 128 MiB: so large that every lane takes its blocks again. */
+  function largeFile(): string {
+    const file = fileOf(new Uint8Array());
+    truncateSync(file, 2 ** 27);
     return file;
   }
   const numbered = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 12)) & 255);
@@ -65,5 +71,40 @@ describe.runIf(doubled)('a file on its way to a device', () => {
       'cuMemFreeHost',
       'cuMemFreeHost',
     ]);
+  });
+
+  it('is copied no further where its thread is ended, and the process goes on', () => {
+    const file = JSON.stringify(largeFile());
+    const { said, calls } = withDouble(
+      `
+      import { readFileSync } from 'node:fs';
+      import { Worker } from 'node:worker_threads';
+      const code = \`import(${JSON.stringify(path.resolve(import.meta.dirname, '../../dist/gpu/gpu.js'))}).then(async ({ gpu }) => {
+        const memory = await gpu.pool(0).allocate(2 ** 27);
+        await memory.uploadFile(${file});
+      })\`;
+      const worker = new Worker(code, { eval: true });
+      const copies = () => readFileSync(process.env.FAKE_GPU_LOG, 'utf8').match(/cuMemcpyHtoDAsync/g)?.length ?? 0;
+      (await gpu.pool(0).allocate(1)).release();
+      while (copies() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await worker.terminate();
+      // Whatever still copies goes on for as long as it likes.
+      for (let before = 0; before < copies(); await new Promise((resolve) => setTimeout(resolve, 200))) before = copies();
+      say(await failure(async () => (await gpu.pool(0).allocate(8)).release()) ?? 'works');
+      say(gpu.pool(0).stats().allocations);`,
+      { FAKE_GPU_COPY_MS: '30' },
+    );
+    expect(said).toEqual(['works', 0]);
+    expect(calls.filter((call) => call === 'cuMemcpyHtoDAsync').length).toBeLessThan(2 ** 27 / 2 ** 22);
+  });
+
+  it('arrives through as little pinned memory as the budget has room for', () => {
+    const { said, calls } = withDouble(`
+      import { native } from ${JSON.stringify(path.resolve(import.meta.dirname, '../../dist/native/load.js'))};
+      const memory = await gpu.pool(0).allocate(2 ** 27);
+      native().ledger.setLimit(0, 12 * 2 ** 20);
+      say(await failure(memory.uploadFile(${JSON.stringify(largeFile())})) ?? 'well');`);
+    expect(said).toEqual(['well']);
+    expect(calls.filter((call) => call === 'cuMemHostAlloc')).toHaveLength(2);
   });
 });

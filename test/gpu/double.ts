@@ -58,7 +58,9 @@ export function withDouble(script: string, settings: Readonly<Record<string, str
       try { await (typeof work === 'function' ? work() : work) } catch (error) { return error }
     };
     ${script}`;
-  const env = { ...process.env, ...settings, LD_LIBRARY_PATH: doubleFolder, FAKE_GPU_LOG: log };
+  // Which devices there are, is for the double to say.
+  const { CUDA_VISIBLE_DEVICES: _, ...rest } = process.env;
+  const env = { ...rest, ...settings, LD_LIBRARY_PATH: doubleFolder, FAKE_GPU_LOG: log };
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', code], { env, encoding: 'utf8' });
   expect(child.stderr).toBe('');
   expect(child.status).toBe(0);

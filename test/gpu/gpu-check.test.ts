@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { overNative } from '../support/paths.js';
 import { doubled, doubleFolder, useDouble } from './double.js';
 
 const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/gpu-check');
@@ -23,6 +24,34 @@ describe('scripts/gpu-check', () => {
 
   it('refuses a case that it does not have', () => {
     expect(check(['gpu.other'], {})).toEqual({ status: 2, lines: [] });
+  });
+
+  it.runIf(overNative)('measures inference on the CPU in a dry run', () => {
+    const { status, lines } = check(['gpu.infer'], { SPILLWAY_GPU_CHECK_DEVICE: 'cpu' });
+    const figures = lines.map(({ case: name, metric, skipped }) => [name, metric ?? skipped]);
+    const busy = 'a dry run on the CPU keeps no GPU busy';
+    expect(figures).toEqual([
+      ['gpu.infer.cpu.mlp', 'items/s'],
+      ['gpu.infer.cpu.mlp.utilisation', busy],
+      ['gpu.infer.cpu.mlp.parity', 'relative-difference'],
+      ['gpu.infer.cpu.conv', 'items/s'],
+      ['gpu.infer.cpu.conv.utilisation', busy],
+      ['gpu.infer.cpu.conv.parity', 'relative-difference'],
+    ]);
+    const [rates] = lines as [{ peers: object }];
+    expect(Object.keys(rates.peers).sort()).toEqual(['best-fixed', 'one-by-one']);
+    for (const line of lines.filter(({ metric }) => metric === 'relative-difference'))
+      expect(line).toMatchObject({ pass: true });
+    expect(status).toBe(0);
+  });
+
+  it.runIf(overNative)('says why a device is not measured that cannot be used', () => {
+    const { status, lines } = check(['gpu.infer'], {
+      SPILLWAY_GPU_CHECK_DEVICE: 'webgpu',
+      LD_LIBRARY_PATH: '/nowhere',
+    });
+    expect(lines).toEqual([{ case: 'gpu.infer', skipped: expect.stringMatching(/^webgpu: /) }]);
+    expect(status).toBe(0);
   });
 
   describe.runIf(doubled)('with a device', () => {

@@ -22,6 +22,7 @@ describe.runIf(doubled)('gpu.query', () => {
       utilisationPercent: 70,
       memoryUtilisationPercent: 30,
       celsius: 83,
+      slowdownCelsius: 90,
       watts: 123.456,
       wattsLimit: 700,
       graphicsMHz: 1000,
@@ -90,6 +91,28 @@ describe.runIf(doubled)('gpu.query', () => {
     ]);
     expect((said[0] as object[])[1]).not.toHaveProperty('cudaId');
     expect(said[1]).toEqual([GPU_0, slice(1), slice(2)]);
+  });
+
+  it('gives devices the numbers that CUDA_VISIBLE_DEVICES gives them, by UUID', () => {
+    const numbers =
+      'say(gpu.query().devices.map(({ cudaId, slices }) => [cudaId, ...slices.map((slice) => slice.cudaId)]))';
+    const { said } = withDouble(
+      `${numbers};
+       for (const list of ['2,0', 'MIG-0202,GPU-01', '1,7,0', 'GPU-07']) {
+         process.env.CUDA_VISIBLE_DEVICES = list;
+         ${numbers};
+       }
+       say(gpu.devices());`,
+      { FAKE_GPU_COUNT: '3', FAKE_GPU_MIG: '1' },
+    );
+    expect(said.slice(0, 5)).toEqual([
+      [[0], [1], [null, 2, 3]],
+      [[1], [null], [null, 0, null]],
+      [[null], [1], [null, null, 0]],
+      [[null], [0], [null, null, null]],
+      [[null], [null], [null, null, null]],
+    ]);
+    expect(said[5]).toEqual({ devices: [], reason: 'the CUDA driver shows no device' });
   });
 
   it('says why there is nothing to ask', () => {

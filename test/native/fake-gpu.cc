@@ -3,10 +3,16 @@
 //   FAKE_GPU_COUNT    devices (1)
 //   FAKE_GPU_MEMORY   bytes that pools may hold of a device
 //   FAKE_GPU_CELSIUS  temperature (50)
+//   FAKE_GPU_SLOWDOWN temperature at which it slows itself down (90)
+//   FAKE_GPU_THROTTLE bits of the throttle reasons (0x44: a power cap and heat)
 //   FAKE_GPU_MIG      1: the last device is partitioned into two slices, which CUDA shows instead
+//   CUDA_VISIBLE_DEVICES  which of them CUDA shows and in what order, by number or the beginning of a UUID; as in the
+//                     driver, the first that does not exist ends the list
 //   FAKE_GPU_FAIL     call=code[,call=code…]: what these calls return instead of succeeding
+//   FAKE_GPU_COPY_MS  milliseconds that a copy to a device takes (0)
 //   FAKE_GPU_LOG      a file that every call is appended to
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +20,10 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "cuda/preprocess_launch.h"
 #include "gpu/preprocess_cpu.h"
@@ -50,6 +59,9 @@ int Enter(const char* call, const std::string& detail = "") {
 int Devices() { return static_cast<int>(Setting("FAKE_GPU_COUNT", 1)); }
 bool Partitioned() { return Setting("FAKE_GPU_MIG", 0) == 1; }
 
+// All that CUDA could show: whole devices, and the two slices of a partitioned one in its place.
+int Shown() { return Devices() + (Partitioned() ? 1 : 0); }
+
 // Device n's is n, 0, 0 …; its slices' are n, 1 and n, 2.
 void WriteUuid(unsigned char* uuid, int device, int slice) {
   std::memset(uuid, 0, 16);
@@ -61,6 +73,36 @@ std::string UuidText(const char* kind, int device, int slice) {
   char text[64];
   std::snprintf(text, sizeof(text), "%s-%02x%02x0000-0000-0000-0000-000000000000", kind, device, slice);
   return text;
+}
+
+std::string ShownUuid(int shown) {
+  const int last = Devices() - 1;
+  if (Partitioned() && shown >= last) return UuidText("MIG", last, shown - last + 1);
+  return UuidText("GPU", shown, 0);
+}
+
+int Number(const std::string& name) {
+  if (name.find_first_not_of("0123456789") == std::string::npos && !name.empty()) return std::stoi(name);
+  for (int i = 0; i < Shown() && !name.empty(); ++i)
+    if (ShownUuid(i).starts_with(name)) return i;
+  return -1;
+}
+
+// By CUDA's numbers, those of what it could show.
+std::vector<int> Visible() {
+  std::vector<int> visible;
+  const char* list = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (!list) {
+    for (int i = 0; i < Shown(); ++i) visible.push_back(i);
+    return visible;
+  }
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');) {
+    const int number = Number(name);
+    if (number < 0 || number >= Shown()) break;
+    visible.push_back(number);
+  }
+  return visible;
 }
 
 int Copy(char* to, unsigned length, const std::string& text) {
@@ -118,22 +160,27 @@ int cuInit(unsigned) {
 }
 int cuDeviceGetCount(int* count) {
   ENTER("cuDeviceGetCount");
-  *count = Devices() + (Partitioned() ? 1 : 0);
+  *count = static_cast<int>(Visible().size());
   return 0;
 }
 int cuDeviceGet(int* device, int ordinal) {
   ENTER("cuDeviceGet");
-  *device = ordinal;
+  const std::vector<int> visible = Visible();
+  if (ordinal < 0 || ordinal >= static_cast<int>(visible.size())) return 101;  // INVALID_DEVICE
+  *device = visible[ordinal];
   return 0;
 }
 int cuDeviceGetName(char* name, int length, int) {
+  ENTER("cuDeviceGetName");
   return Copy(name, static_cast<unsigned>(length), "Imaginary 1");
 }
 int cuDeviceGetUuid(unsigned char* uuid, int device) {
+  ENTER("cuDeviceGetUuid");
   WriteUuid(uuid, device < Devices() ? device : Devices() - 1, 0);
   return 0;
 }
 int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
+  ENTER("cuDeviceGetUuid_v2");
   const int last = Devices() - 1;
   if (Partitioned() && device >= last)
     WriteUuid(uuid, last, device - last + 1);
@@ -142,14 +189,17 @@ int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
   return 0;
 }
 int cuDeviceTotalMem_v2(size_t* bytes, int) {
+  ENTER("cuDeviceTotalMem");
   *bytes = size_t{80} << 30;
   return 0;
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
+  ENTER("cuDeviceGetAttribute");
   *value = attribute == 75 ? 9 : 0;
   return 0;
 }
 int cuGetErrorName(int result, const char** name) {
+  ENTER("cuGetErrorName");
   static const std::map<int, const char*> names = {{2, "CUDA_ERROR_OUT_OF_MEMORY"},
                                                    {100, "CUDA_ERROR_NO_DEVICE"},
                                                    {700, "CUDA_ERROR_ILLEGAL_ADDRESS"},
@@ -164,8 +214,14 @@ int cuDevicePrimaryCtxRetain(void** context, int) {
   *context = &used;
   return 0;
 }
-int cuCtxPushCurrent_v2(void*) { return 0; }
-int cuCtxPopCurrent_v2(void**) { return 0; }
+int cuCtxPushCurrent_v2(void*) {
+  ENTER("cuCtxPushCurrent");
+  return 0;
+}
+int cuCtxPopCurrent_v2(void**) {
+  ENTER("cuCtxPopCurrent");
+  return 0;
+}
 int cuCtxSynchronize() {
   ENTER("cuCtxSynchronize");
   return 0;
@@ -175,8 +231,12 @@ int cuMemPoolCreate(void** pool, const void*) {
   *pool = &reserved;
   return 0;
 }
-int cuMemPoolSetAttribute(void*, int, void*) { return 0; }
+int cuMemPoolSetAttribute(void*, int, void*) {
+  ENTER("cuMemPoolSetAttribute");
+  return 0;
+}
 int cuMemPoolGetAttribute(void*, int attribute, void* value) {
+  ENTER("cuMemPoolGetAttribute");
   std::lock_guard lock(mutex);
   *static_cast<uint64_t*>(value) = attribute == 5 ? reserved : used;
   return 0;
@@ -219,6 +279,7 @@ int cuMemFreeHost(void* memory) {
 }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) {
   ENTER("cuMemcpyHtoDAsync");
+  std::this_thread::sleep_for(std::chrono::milliseconds(Setting("FAKE_GPU_COPY_MS", 0)));
   std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return 0;
 }
@@ -232,19 +293,33 @@ int cuStreamCreate(void** stream, unsigned) {
   *stream = &mutex;
   return 0;
 }
-int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamDestroy_v2(void*) {
+  ENTER("cuStreamDestroy");
+  return 0;
+}
 int cuStreamSynchronize(void*) {
   ENTER("cuStreamSynchronize");
   return 0;
 }
 int cuEventCreate(void** event, unsigned) {
+  ENTER("cuEventCreate");
   *event = &blocks;
   return 0;
 }
-int cuEventDestroy_v2(void*) { return 0; }
-int cuEventRecord(void*, void*) { return 0; }
-int cuEventSynchronize(void*) { return 0; }
+int cuEventDestroy_v2(void*) {
+  ENTER("cuEventDestroy");
+  return 0;
+}
+int cuEventRecord(void*, void*) {
+  ENTER("cuEventRecord");
+  return 0;
+}
+int cuEventSynchronize(void*) {
+  ENTER("cuEventSynchronize");
+  return 0;
+}
 int cuEventElapsedTime(float* milliseconds, void*, void*) {
+  ENTER("cuEventElapsedTime");
   *milliseconds = 1.5f;
   return 0;
 }
@@ -272,12 +347,16 @@ int nvmlInit_v2() {
   return 0;
 }
 const char* nvmlErrorString(int result) {
+  if (Enter("nvmlErrorString") != 0) return nullptr;
   return result == 3    ? "Not Supported"
          : result == 15 ? "GPU is lost"
          : result == 9  ? "Driver Not Loaded"
                         : "Other";
 }
-int nvmlSystemGetDriverVersion(char* text, unsigned length) { return Copy(text, length, "1.2.3"); }
+int nvmlSystemGetDriverVersion(char* text, unsigned length) {
+  ENTER("nvmlSystemGetDriverVersion");
+  return Copy(text, length, "1.2.3");
+}
 int nvmlDeviceGetCount_v2(unsigned* count) {
   ENTER("nvmlDeviceGetCount");
   *count = static_cast<unsigned>(Devices());
@@ -288,8 +367,12 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
   *device = reinterpret_cast<void*>(static_cast<intptr_t>(index) + 1);
   return 0;
 }
-int nvmlDeviceGetName(void*, char* name, unsigned length) { return Copy(name, length, "Imaginary 1"); }
+int nvmlDeviceGetName(void*, char* name, unsigned length) {
+  ENTER("nvmlDeviceGetName");
+  return Copy(name, length, "Imaginary 1");
+}
 int nvmlDeviceGetUUID(void* handle, char* text, unsigned length) {
+  ENTER("nvmlDeviceGetUUID");
   const Handle device(handle);
   return Copy(text, length, UuidText(device.slice ? "MIG" : "GPU", device.device, device.slice));
 }
@@ -310,22 +393,29 @@ int nvmlDeviceGetTemperature(void*, int, unsigned* celsius) {
   *celsius = static_cast<unsigned>(Setting("FAKE_GPU_CELSIUS", 50));
   return 0;
 }
+int nvmlDeviceGetTemperatureThreshold(void*, int threshold, unsigned* celsius) {
+  ENTER("nvmlDeviceGetTemperatureThreshold");
+  *celsius = static_cast<unsigned>(threshold == 1 ? Setting("FAKE_GPU_SLOWDOWN", 90) : 95);
+  return 0;
+}
 int nvmlDeviceGetPowerUsage(void*, unsigned* milliwatts) {
   ENTER("nvmlDeviceGetPowerUsage");
   *milliwatts = 123456;
   return 0;
 }
 int nvmlDeviceGetEnforcedPowerLimit(void*, unsigned* milliwatts) {
+  ENTER("nvmlDeviceGetEnforcedPowerLimit");
   *milliwatts = 700000;
   return 0;
 }
 int nvmlDeviceGetClockInfo(void*, int type, unsigned* megahertz) {
+  ENTER("nvmlDeviceGetClockInfo");
   *megahertz = 1000 + static_cast<unsigned>(type);
   return 0;
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void*, unsigned long long* reasons) {
   ENTER("nvmlDeviceGetCurrentClocksThrottleReasons");
-  *reasons = 0x4 | 0x40;
+  *reasons = static_cast<unsigned long long>(Setting("FAKE_GPU_THROTTLE", 0x4 | 0x40));
   return 0;
 }
 // As many as do not fit into what is asked for at first.
@@ -344,10 +434,12 @@ int nvmlDeviceGetMigMode(void* handle, unsigned* current, unsigned* pending) {
   return 0;
 }
 int nvmlDeviceGetMaxMigDeviceCount(void*, unsigned* count) {
+  ENTER("nvmlDeviceGetMaxMigDeviceCount");
   *count = 7;
   return 0;
 }
 int nvmlDeviceGetMigDeviceHandleByIndex(void* device, unsigned index, void** slice) {
+  ENTER("nvmlDeviceGetMigDeviceHandleByIndex");
   if (index > 2 || index == 1) return 6;  // NOT_FOUND: the instances of a GPU need not follow each other
   *slice = reinterpret_cast<void*>(reinterpret_cast<intptr_t>(device) + (index == 0 ? 100 : 200));
   return 0;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ThermalManager } from '../../src/batch/thermal.js';
 import { MemoryManager } from '../../src/memory/manager.js';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { pendingOf, stageBatcher } from '../../src/workloads/infer-stage.js';
@@ -43,6 +44,34 @@ describe('the stage that infers', () => {
     const freed = await relief?.();
     expect(models.stats().models.map(({ sha256 }) => sha256)).toEqual([held.sha256]);
     expect(freed).toBe(before - models.stats().bytes);
+    await models.close();
+  });
+
+  it('has smaller batches while it is warm, and begins none while it is hot', async () => {
+    using memory = new MemoryManager({ budget: '4GB' });
+    const models = new ModelCache({ device: 'cpu' });
+    let celsius = 20;
+    const sensors = [{ name: 'test', read: () => [{ name: 'chip', celsius }] }];
+    const thermal = new ThermalManager({ soft: 70, hard: 80, resume: 65, sensors });
+    const abort = new AbortController();
+    const { limit, hold } = stageBatcher({ memory, models, thermal }, { maxBatch: 8 }, abort.signal);
+    const feel = async (heat: number) => {
+      celsius = heat;
+      await thermal.sample();
+      const held = hold?.();
+      held?.catch(() => undefined);
+      return [limit?.(), held !== undefined];
+    };
+    expect(await feel(20)).toEqual([8, false]);
+    expect(await feel(75)).toEqual([4, false]);
+    expect(await feel(90)).toEqual([1, true]);
+    const held = hold?.();
+    await feel(20);
+    await held;
+    await feel(90);
+    const given = hold?.();
+    abort.abort('enough');
+    await expect(given).rejects.toBe('enough');
     await models.close();
   });
 });
