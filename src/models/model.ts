@@ -2,6 +2,7 @@
 import type { Device, Tensor, ValueInfo } from '../contract/index.js';
 import { SpillwayError } from '../util/errors.js';
 import type { RejectedDevice } from './detect.js';
+import { deviceFailure } from './device-failure.js';
 import type { EngineChoice, EngineSession } from './engine/engine.js';
 import { checkFeeds, checkOutputs } from './tensors.js';
 
@@ -108,7 +109,8 @@ export class Model implements Disposable {
    * transfer them until the promise settles. The outputs are the caller's.
    *
    * Rejects with `ERR_INVALID_ARGUMENT` for feeds that do not fit, `ERR_OUT_OF_MEMORY` where the budget has no room
-   * for the run (a smaller batch may fit), `ERR_ENGINE` where a node fails, `ERR_CLOSED` after disposal.
+   * for the run (a smaller batch may fit), `ERR_DEVICE_LOST` where its device is of no use any more, `ERR_ENGINE` where a
+   * node fails, `ERR_CLOSED` after disposal.
    */
   async run(
     feeds: Readonly<Record<string, Tensor>>,
@@ -148,7 +150,7 @@ export class Model implements Disposable {
     try {
       return { names, tensors: await start(runId, pairs, names) };
     } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
+      throw signal?.aborted ? signal.reason : deviceFailure(error, this.device);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
