@@ -76,7 +76,7 @@ const schema = v.strictObject({
    * the first is lost. Asked once, when it is needed; it belongs to the caller.
    */
   fallback: v.optional(callback<() => Promise<BatchRunner>>()),
-  /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
+  /** Keeps others from taking memory while an item that was refused alone, and elsewhere, is tried again; without it, it fails. */
   holdBack: v.optional(callback<() => Disposable>()),
   /** Aborts what waits and what runs. */
   signal: signalSchema,
