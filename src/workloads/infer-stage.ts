@@ -1,25 +1,33 @@
 // The stage that infers: the options of its batcher under the budget of a run.
 import type { BatcherOptions } from '../batch/batcher-options.js';
 import { allowedAt } from '../memory/levels.js';
+import type { AcquireOptions } from '../models/model-cache-options.js';
 import type { Parts } from '../pipeline/workload.js';
 import type { InferStage } from './photo-options.js';
+
+/** How the graph of a stage is acquired. */
+export function stageAcquisition({ device }: InferStage): AcquireOptions {
+  return device === undefined ? {} : { device };
+}
 
 /** Fewer at once while memory is short; and what a refused batch may ask for before it is split. */
 export function stageBatcher(
   { memory, models }: Parts,
-  stage: InferStage,
+  { device: _acquired, ...stage }: InferStage,
   signal: AbortSignal,
+  fallback?: BatcherOptions['fallback'],
 ): BatcherOptions {
   return {
     ...stage,
     limit: () => allowedAt(memory.level, stage.maxBatch),
     holdBack: () => memory.holdBack(),
     relief: () => models.evict(),
+    fallback,
     signal,
   };
 }
 
-/** Items that may wait while the runs of the stage are full: one batch for each, and one to come. */
-export function pendingOf({ maxBatch, concurrency = 1 }: InferStage): number {
-  return (concurrency + 1) * maxBatch;
+/** Items that may wait while `runs` of the stage are full: one batch for each, and one to come. */
+export function pendingOf({ maxBatch, concurrency = 1 }: InferStage, runs = concurrency): number {
+  return (runs + 1) * maxBatch;
 }
