@@ -36,7 +36,11 @@ const stageEntries = {
    * full batch is ready when one ends.
    */
   concurrency: v.optional(count()),
-  /** Of items that do not say; 0 unless told, more goes first. */
+  /**
+   * Of items that do not say; 0 unless told, more goes first, and a second of waiting counts for one step. In this
+   * batcher, and where a batch waits for the cores, of which it has the priority of its most urgent item, also among
+   * those of other models and stages (native engine; the stock one orders the runs of its process).
+   */
   priority: v.optional(v.pipe(v.number(), v.finite()), 0),
   /** What is given back after each batch, also a failed one; `'pressure'` unless told. See {@link CleanupPolicy}. */
   cleanup: v.optional(

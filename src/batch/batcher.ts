@@ -1,5 +1,6 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
-import { Backlog, dueAt } from './backlog.js';
+import { dueAt } from '../util/due.js';
+import { Backlog } from './backlog.js';
 import type { BatchRunner } from './batch-runner.js';
 import type { Size } from './batch-size.js';
 import {
@@ -115,6 +116,7 @@ export class Batcher {
       item,
       length: Math.max(1, this.#joiner.lengthOf(item)),
       lane: this.#joiner.laneOf(item),
+      priority,
       due: dueAt(now, priority),
       serial: this.#submitted++,
       since: now,

@@ -26,7 +26,10 @@ const operatorLibrary = v.strictObject({
 export const loadOptionEntries = {
   /** Where the graph runs; `'auto'`, the default, tries cuda, webgpu and cpu, in this order. */
   device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu'])),
-  /** Threads of the session, the caller's included; the cores this process may use unless told. */
+  /**
+   * Threads of the session, the caller's included; the cores this process may use unless told. On the CPU a run waits
+   * until so many cores are free of runs, of any model of the process; the stock engine has a process of its own.
+   */
   threads: v.optional(count),
   /**
    * Runs at a time; further ones wait their turn, in their order. As many as keep the cores busy unless told, and at
