@@ -1,7 +1,5 @@
 #include "binding/session_handle.h"
 
-#include <cmath>
-#include <limits>
 #include <optional>
 
 #include "binding/arguments.h"
@@ -192,14 +190,6 @@ Napi::Value SessionHandle::Evict(const Napi::CallbackInfo& info) {
   return Environment::Of(info.Env()).Start(std::make_unique<EvictTask>(graph_));
 }
 
-static double PriorityArgument(const Napi::CallbackInfo& info, size_t index) {
-  if (info.Length() <= index || info[index].IsUndefined()) return 0;
-  const double priority = info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue()
-                                                 : std::numeric_limits<double>::quiet_NaN();
-  RequireShape(info, std::isfinite(priority), "a finite number as the priority");
-  return priority;
-}
-
 Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) { return Start(info, 0, 3); }
 
 Napi::Value SessionHandle::RunRows(const Napi::CallbackInfo& info) {
@@ -221,7 +211,7 @@ Napi::Value SessionHandle::Start(const Napi::CallbackInfo& info, int64_t rows, s
     RequireShape(info, name.IsString(), "names of outputs");
     names.push_back(name.As<Napi::String>().Utf8Value());
   }
-  const double priority = PriorityArgument(info, priority_at);
+  const double priority = FiniteArgument(info, priority_at, 0, "a finite number as the priority");
   auto pins = Napi::Array::New(info.Env());
   pins[0u] = info.This();
   std::vector<InputTensor> inputs = ReadInputs(info, info[1].As<Napi::Array>(), pins);

@@ -19,7 +19,7 @@ const stageEntries = {
   /** Items in a batch at most; 64 unless told. Batches grow to it as long as that makes items cheaper. */
   maxBatch: v.optional(v.pipe(count(), v.maxValue(MOST_BATCH)), 64),
   /**
-   * Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
+   * `'20ms'`, or milliseconds; not bounded unless told. Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
    * gathered for so long at most before a batch that is not full begins, without it until a run ends. When none is going
    * on, nothing waits: a batch begins at once. Time in the line of a batcher that has more to do than it can is beside.
    */

@@ -109,6 +109,25 @@ describe.each<[string, () => PhotosOptions]>([
   });
 });
 
+it('photos take what their stage is told, and say the same', async () => {
+  const expected = await run({});
+  const acquire = vi.spyOn(spillway.models, 'acquire');
+  const infer = {
+    device: 'cpu',
+    minBatch: 2,
+    maxBatch: 4,
+    maxLatency: '50ms',
+    memoryShare: 0.5,
+    cleanup: { every: 2 },
+    concurrency: 2,
+    priority: 5,
+  } as const;
+  const { results, stats } = await run({ stages: { infer } });
+  expect(results).toEqual(expected.results);
+  expect(acquire.mock.calls.map(([, options]) => options)).toEqual([{ device: 'cpu' }]);
+  expect(stats.served).toMatchObject({ device: 'cpu' });
+});
+
 it('ends the run where the graph cannot be had on the CPU either', async () => {
   breakDevice('ERR_DEVICE_LOST', true);
   await expect(run({})).rejects.toMatchObject({ code: 'ERR_MODEL_REJECTED', message: 'nor here' });
