@@ -32,8 +32,8 @@ export const loadOptionEntries = {
    */
   threads: v.optional(count),
   /**
-   * Runs at a time; further ones wait their turn, in their order. As many as keep the cores busy unless told, and at
-   * least two on a device other than the processor. The stock engine has one at a time.
+   * Runs at a time; further ones wait their turn, by priority and age. As many as keep the cores busy unless told, and
+   * at least two on a device other than the processor. The stock engine has one at a time.
    */
   concurrency: v.optional(count),
   /**
