@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <cmath>
 #include <string>
 
 #include "binding/environment.h"
@@ -18,6 +19,16 @@ inline void RequireShape(const Napi::CallbackInfo& info, bool holds, const char*
 inline int64_t Int64Argument(const Napi::CallbackInfo& info, size_t index, const char* expected) {
   RequireShape(info, info.Length() > index && info[index].IsNumber(), expected);
   return info[index].As<Napi::Number>().Int64Value();
+}
+
+// `otherwise` where there is none.
+inline double FiniteArgument(const Napi::CallbackInfo& info, size_t index, double otherwise,
+                             const char* expected) {
+  if (info[index].IsUndefined()) return otherwise;
+  RequireShape(info, info[index].IsNumber(), expected);
+  const double value = info[index].As<Napi::Number>().DoubleValue();
+  RequireShape(info, std::isfinite(value), expected);
+  return value;
 }
 
 inline std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* expected) {

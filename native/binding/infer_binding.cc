@@ -34,7 +34,8 @@ class LoadTask : public Task {
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
     static_cast<SessionHandle*>(wrapped)->Adopt(
-        std::make_unique<GraphSession>(std::move(session_), static_cast<int64_t>(bytes_)), plan_.concurrency,
+        std::make_unique<GraphSession>(std::move(session_), static_cast<int64_t>(bytes_)),
+        std::make_shared<RunQueue>(plan_.concurrency, plan_.device == "cpu" ? plan_.threads : 0),
         environment_.background);
     return handle;
   }

@@ -15,7 +15,7 @@ class RunTask : public Task {
   // `pins` holds the handle and the elements of the feeds, so that they outlive the run. With `rows` the
   // outputs are given row by row.
   RunTask(Environment& environment, SessionHandle* handle, int64_t run_id,
-          std::shared_ptr<InferSession> session, std::shared_ptr<RunQueue> queue,
+          std::shared_ptr<InferSession> session, std::shared_ptr<RunQueue> queue, double priority,
           ort::OwnedRunOptions options, std::vector<InputTensor> inputs,
           std::vector<std::string> output_names, int64_t rows, const Napi::Array& pins)
       : environment_(environment),
@@ -24,6 +24,7 @@ class RunTask : public Task {
         pins_(Napi::Persistent(static_cast<Napi::Object>(pins))),
         session_(std::move(session)),
         queue_(std::move(queue)),
+        priority_(priority),
         options_(std::move(options)),
         inputs_(std::move(inputs)),
         output_names_(std::move(output_names)),
@@ -32,7 +33,7 @@ class RunTask : public Task {
   ~RunTask() override { handle_->Forget(run_id_); }
 
   void Execute() override {
-    queue_->Push(this, [this] {
+    queue_->Push(this, priority_, [this] {
       Run();
       environment_.Finish(this);
     });
@@ -73,6 +74,7 @@ class RunTask : public Task {
   Napi::ObjectReference pins_;
   const std::shared_ptr<InferSession> session_;  // before the outputs, whose blocks it allocated
   const std::shared_ptr<RunQueue> queue_;
+  const double priority_;
   const ort::OwnedRunOptions options_;
   std::vector<InputTensor> inputs_;
   const std::vector<std::string> output_names_;
@@ -138,9 +140,9 @@ SessionHandle::~SessionHandle() {
   if (graph_) graph_->Release();
 }
 
-void SessionHandle::Adopt(std::unique_ptr<GraphSession> session, int concurrency,
+void SessionHandle::Adopt(std::unique_ptr<GraphSession> session, std::shared_ptr<RunQueue> queue,
                           std::shared_ptr<Background> background) {
-  queue_ = std::make_shared<RunQueue>(concurrency);
+  queue_ = std::move(queue);
   const void* owner = background.get();
   graph_ = ModelTable::Global().Add(
       std::move(session), owner, [background = std::move(background)](std::unique_ptr<GraphSession> last) {
@@ -188,15 +190,15 @@ Napi::Value SessionHandle::Evict(const Napi::CallbackInfo& info) {
   return Environment::Of(info.Env()).Start(std::make_unique<EvictTask>(graph_));
 }
 
-Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) { return Start(info, 0); }
+Napi::Value SessionHandle::Run(const Napi::CallbackInfo& info) { return Start(info, 0, 3); }
 
 Napi::Value SessionHandle::RunRows(const Napi::CallbackInfo& info) {
   const int64_t rows = Int64Argument(info, 3, "a number of rows");
   RequireShape(info, rows > 0, "at least one row");
-  return Start(info, rows);
+  return Start(info, rows, 4);
 }
 
-Napi::Value SessionHandle::Start(const Napi::CallbackInfo& info, int64_t rows) {
+Napi::Value SessionHandle::Start(const Napi::CallbackInfo& info, int64_t rows, size_t priority_at) {
   std::shared_ptr<InferSession> session = Require(info);
   int64_t run_id = Int64Argument(info, 0, "a number that names the run");
   RequireShape(info, !runs_.contains(run_id), "a number that names no other run in flight");
@@ -209,13 +211,14 @@ Napi::Value SessionHandle::Start(const Napi::CallbackInfo& info, int64_t rows) {
     RequireShape(info, name.IsString(), "names of outputs");
     names.push_back(name.As<Napi::String>().Utf8Value());
   }
+  const double priority = FiniteArgument(info, priority_at, 0, "a finite number as the priority");
   auto pins = Napi::Array::New(info.Env());
   pins[0u] = info.This();
   std::vector<InputTensor> inputs = ReadInputs(info, info[1].As<Napi::Array>(), pins);
   ort::RunOptions* options = nullptr;
   Environment& environment = Environment::Of(info.Env());
   if (Status status = CheckOrt(ort::CreateRunOptions(&options)); !status.ok()) environment.Throw(status);
-  auto task = std::make_unique<RunTask>(environment, this, run_id, std::move(session), queue_,
+  auto task = std::make_unique<RunTask>(environment, this, run_id, std::move(session), queue_, priority,
                                         ort::OwnedRunOptions(options), std::move(inputs), std::move(names),
                                         rows, pins);
   runs_[run_id] = task.get();

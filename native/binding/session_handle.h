@@ -7,8 +7,8 @@
 #include <unordered_map>
 
 #include "binding/environment.h"
-#include "binding/run_queue.h"
 #include "infer/model_table.h"
+#include "infer/run_queue.h"
 
 namespace spillway {
 
@@ -24,7 +24,8 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
 
   // Takes the session into the table of loaded graphs; the last of this handle and its runs frees it, on a
   // thread of ours, unless the governor evicts it before.
-  void Adopt(std::unique_ptr<GraphSession> session, int concurrency, std::shared_ptr<Background> background);
+  void Adopt(std::unique_ptr<GraphSession> session, std::shared_ptr<RunQueue> queue,
+             std::shared_ptr<Background> background);
   void Forget(int64_t run_id) { runs_.erase(run_id); }
 
  private:
@@ -40,7 +41,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   void Cancel(const Napi::CallbackInfo& info);
   Napi::Value EndProfile(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
-  Napi::Value Start(const Napi::CallbackInfo& info, int64_t rows);
+  Napi::Value Start(const Napi::CallbackInfo& info, int64_t rows, size_t priority_at);
   std::shared_ptr<InferSession> Require(const Napi::CallbackInfo& info);
 
   std::shared_ptr<LoadedGraph> graph_;

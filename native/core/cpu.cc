@@ -10,6 +10,7 @@
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "core/never_destroyed.h"
@@ -75,9 +76,13 @@ class ThreadPool {
       wake_.notify_one();
       return;
     }
-    ++threads_;
-    lock.unlock();
-    std::thread([this] { Loop(); }).detach();
+    try {
+      std::thread([this] { Loop(); }).detach();
+      ++threads_;
+    } catch (const std::system_error&) {
+      // The system gives no more: those there are do it in their turn.
+      if (threads_ == 0) throw;
+    }
   }
 
  private:

@@ -1,25 +1,13 @@
 // What waits for a batch: lanes of like shape, each in order of priority and age.
 
-/** A second of waiting counts for as much as one step of priority. */
-const AGE_MS = 1000;
-
 /** What the order goes by. */
 export interface Waiting {
   /** Items of one lane can share a batch. */
   readonly lane: string;
-  /** Earlier goes first; see {@link dueAt}. */
+  /** Earlier goes first; see `dueAt`. */
   readonly due: number;
   /** Order of submission, which decides between equals. */
   readonly serial: number;
-}
-
-/**
- * The virtual time at which an item is due. Priority and age weigh against each other, and since all grow older at one
- * rate, the order of two items never changes: it need not be computed again while they wait. Whatever its priority,
- * an item is only ever passed by those submitted within `AGE_MS` for each step that they are above it.
- */
-export function dueAt(now: number, priority: number): number {
-  return now - priority * AGE_MS;
 }
 
 /** Adds in O(log n) comparisons, mostly at the end; takes from the front. */

@@ -19,7 +19,7 @@ const stageEntries = {
   /** Items in a batch at most; 64 unless told. Batches grow to it as long as that makes items cheaper. */
   maxBatch: v.optional(v.pipe(count(), v.maxValue(MOST_BATCH)), 64),
   /**
-   * Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
+   * `'20ms'`, or milliseconds; not bounded unless told. Batches are sized so that a run takes no longer; and while another run of this batcher is going on, items are
    * gathered for so long at most before a batch that is not full begins, without it until a run ends. When none is going
    * on, nothing waits: a batch begins at once. Time in the line of a batcher that has more to do than it can is beside.
    */
@@ -36,7 +36,11 @@ const stageEntries = {
    * full batch is ready when one ends.
    */
   concurrency: v.optional(count()),
-  /** Of items that do not say; 0 unless told, more goes first. */
+  /**
+   * Of items that do not say; 0 unless told, more goes first, and a second of waiting counts for one step. In this
+   * batcher, and where a batch waits for the cores, of which it has the priority of its most urgent item, also among
+   * those of other models and stages (native engine; the stock one orders the runs of its process).
+   */
   priority: v.optional(v.pipe(v.number(), v.finite()), 0),
   /** What is given back after each batch, also a failed one; `'pressure'` unless told. See {@link CleanupPolicy}. */
   cleanup: v.optional(
@@ -78,7 +82,7 @@ const schema = v.strictObject({
    * the first is lost. Asked once, when it is needed; it belongs to the caller.
    */
   fallback: v.optional(callback<() => Promise<BatchRunner>>()),
-  /** Keeps others from taking memory while an item that was refused alone is tried again; without it, it fails. */
+  /** Keeps others from taking memory while an item that was refused alone, and elsewhere, is tried again; without it, it fails. */
   holdBack: v.optional(callback<() => Disposable>()),
   /** Aborts what waits and what runs. */
   signal: signalSchema,

@@ -1,5 +1,6 @@
 // Gathers single items into batches for a model: dispatches at once when idle, fills up while a run is busy.
-import { Backlog, dueAt } from './backlog.js';
+import { dueAt } from '../util/due.js';
+import { Backlog } from './backlog.js';
 import type { BatchRunner } from './batch-runner.js';
 import type { Size } from './batch-size.js';
 import {
@@ -40,6 +41,8 @@ export interface BatcherStats extends CleanupFigures {
   readonly rescued: number;
   /** Whether the model is used no more because its device is lost. */
   readonly retired: boolean;
+  /** What the fallback was opened for: the lost device, else the first refusal; undefined while it was not needed. */
+  readonly fallbackCause: unknown;
   /** Of the tokens that ran, that were padding. */
   readonly padding: number;
   /** What the last batch could have held, in items, or in tokens where lengths vary, and what bound it. */
@@ -94,7 +97,7 @@ export class Batcher {
       refused: (jobs) => this.#refused(jobs),
       reliefs: [() => this.#cleanup.relieve('refused'), ...(relief ? [relief] : [])],
       holdBack,
-      elsewhere: (jobs) => (this.#model.hasOther ? this.#rescue(jobs) : undefined),
+      elsewhere: (jobs, refusal) => (this.#model.hasOther ? this.#rescue(jobs, refusal) : undefined),
     });
     signal?.addEventListener('abort', () => this.#abort(signal.reason), { once: true });
   }
@@ -114,6 +117,7 @@ export class Batcher {
       item,
       length: Math.max(1, this.#joiner.lengthOf(item)),
       lane: this.#joiner.laneOf(item),
+      priority,
       due: dueAt(now, priority),
       serial: this.#submitted++,
       since: now,
@@ -129,12 +133,18 @@ export class Batcher {
     return job.outputs;
   }
 
+  /** Runs that are handed to the model at a time at most. */
+  get concurrency(): number {
+    return this.#plan.concurrency;
+  }
+
   stats(): BatcherStats {
     return {
       ...this.#runs.figures(),
       ...this.#cleanup.figures(),
       ...this.#counts,
       retired: this.#model.retired,
+      fallbackCause: this.#model.cause,
       waiting: this.#backlog.length,
       running: this.#running,
       size: this.#former.size,
@@ -220,8 +230,8 @@ export class Batcher {
     return this.#model.run((runner) => this.#runs.run(runner, jobs));
   }
 
-  async #rescue(jobs: readonly Job[]): Promise<readonly Item[]> {
-    const outputs = await this.#model.runOnOther((runner) => this.#runs.run(runner, jobs));
+  async #rescue(jobs: readonly Job[], refusal: unknown): Promise<readonly Item[]> {
+    const outputs = await this.#model.runOnOther(refusal, (runner) => this.#runs.run(runner, jobs));
     this.#counts.rescued += jobs.length;
     return outputs;
   }

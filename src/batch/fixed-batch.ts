@@ -9,16 +9,26 @@ import { emptyLike, type Numeric } from './rows.js';
  * outputs cut to the rows asked for. Strings cannot be filled up.
  */
 export function fixedBatch(model: BatchRunner, rows: number): BatchRunner {
+  const { device, concurrency } = model;
+  const runRows = model.runRows?.bind(model);
   return {
+    ...(device && { device }),
+    concurrency,
     async run(feeds, options) {
-      const filled = Object.entries(feeds).map(([name, tensor]) => [name, fill(name, tensor, rows)] as const);
       const asked = Math.max(...Object.values(feeds).map(({ dims }) => dims[0] ?? 0));
-      const outputs = await model.run(Object.fromEntries(filled), options);
+      const outputs = await model.run(fillAll(feeds, rows), options);
       return Object.fromEntries(
         Object.entries(outputs).map(([name, tensor]) => [name, cut(name, tensor, rows, asked)]),
       );
     },
+    runRows:
+      runRows &&
+      (async (feeds, asked, options) => (await runRows(fillAll(feeds, rows), rows, options)).slice(0, asked)),
   };
+}
+
+function fillAll(feeds: Readonly<Record<string, Tensor>>, rows: number): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, fill(name, tensor, rows)]));
 }
 
 function fill(name: string, { type, dims, data }: Tensor, rows: number): Tensor {

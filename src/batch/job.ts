@@ -8,6 +8,7 @@ export interface JobPlan extends Waiting {
   readonly item: Item;
   /** Tokens. */
   readonly length: number;
+  readonly priority: number;
   /** `performance.now()` of its submission. */
   readonly since: number;
   /** When it is too late to begin, by the same clock; `Infinity`: never. */
@@ -30,6 +31,7 @@ export const MOST_TIMER_MS = 2 ** 31 - 1;
 export class Job implements Waiting {
   readonly item: Item;
   readonly length: number;
+  readonly priority: number;
   readonly lane: string;
   readonly due: number;
   readonly serial: number;
@@ -42,9 +44,13 @@ export class Job implements Waiting {
   #settle: { resolve(outputs: Item): void; reject(reason: unknown): void } | undefined;
   #forget: () => void = () => undefined;
 
-  constructor({ item, length, lane, due, serial, since, deadlineAt, signal }: JobPlan, keeper: JobKeeper) {
+  constructor(
+    { item, length, priority, lane, due, serial, since, deadlineAt, signal }: JobPlan,
+    keeper: JobKeeper,
+  ) {
     this.item = item;
     this.length = length;
+    this.priority = priority;
     this.lane = lane;
     this.due = due;
     this.serial = serial;

@@ -22,13 +22,13 @@ export interface LadderParts {
   /** What gives memory back, the cheapest first; each resolves with the bytes it got. */
   readonly reliefs: readonly (() => Promise<number>)[];
   readonly holdBack: (() => Disposable) | undefined;
-  /** Runs an item elsewhere that does not fit here; undefined where there is nowhere. */
-  readonly elsewhere: (jobs: readonly Job[]) => Promise<readonly Item[]> | undefined;
+  /** Runs an item elsewhere that does not fit here, as `refusal` says; undefined where there is nowhere. */
+  readonly elsewhere: (jobs: readonly Job[], refusal: unknown) => Promise<readonly Item[]> | undefined;
 }
 
 /**
- * The steps: give memory back and try again; halve, again and again; one at a time, waiting for room while others are
- * held back; elsewhere (the CPU); `ERR_OUT_OF_MEMORY`. The same items are tried each time, in their order.
+ * The steps: give memory back and try again; halve, again and again; one at a time: elsewhere (the CPU), else
+ * waiting for room while others are held back; `ERR_OUT_OF_MEMORY`. The same items are tried each time, in their order.
  */
 export class Ladder {
   readonly #parts: LadderParts;
@@ -90,9 +90,10 @@ export class Ladder {
     return undefined;
   }
 
-  /** One item that was refused. */
+  /** One item that was refused. Elsewhere first: what others hold here is seldom what a device was short of. */
   async #runAlone(jobs: readonly Job[], refusal: unknown): Promise<readonly Item[]> {
-    return (await this.#runWithRoom(jobs)) ?? (await this.#parts.elsewhere(jobs)) ?? raise(refusal);
+    const elsewhere = () => this.#parts.elsewhere(jobs, refusal);
+    return (await unlessRefused(elsewhere)) ?? (await this.#runWithRoom(jobs)) ?? raise(refusal);
   }
 
   /** Tries again while what others have in flight ends and nothing new begins. */
@@ -108,13 +109,19 @@ export class Ladder {
     return undefined;
   }
 
-  async #unlessRefused(jobs: readonly Job[]): Promise<readonly Item[] | undefined> {
-    try {
-      return await this.#parts.attempt(jobs);
-    } catch (error) {
-      if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') throw error;
-      return undefined;
-    }
+  #unlessRefused(jobs: readonly Job[]): Promise<readonly Item[] | undefined> {
+    return unlessRefused(() => this.#parts.attempt(jobs));
+  }
+}
+
+async function unlessRefused(
+  attempt: () => Promise<readonly Item[]> | undefined,
+): Promise<readonly Item[] | undefined> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_OUT_OF_MEMORY') throw error;
+    return undefined;
   }
 }
 

@@ -53,7 +53,8 @@ export class Runs {
       const cost = this.#former.costOf(jobs);
       const ran = this.#sizing.begin(this.#former.shapeOf(jobs), cost, cost / jobs.length);
       const feeds = this.#joiner.join(items, take);
-      const options = { signal: abort.signal };
+      const priority = Math.max(...jobs.map((job) => job.priority));
+      const options = { signal: abort.signal, priority };
       const rows =
         model.runRows && !this.#joiner.ragged
           ? await model.runRows(feeds, items.length, options)

@@ -9,6 +9,8 @@ export class Standby {
   readonly #open: (() => Promise<BatchRunner>) | undefined;
   #opened: Promise<BatchRunner> | undefined;
   #lost: { readonly error: unknown } | undefined;
+  /** What the other one was opened for, once it is open. */
+  #cause: { readonly error: unknown } | undefined;
 
   constructor(model: BatchRunner, open: (() => Promise<BatchRunner>) | undefined) {
     this.#model = model;
@@ -23,6 +25,11 @@ export class Standby {
   /** Whether there is another one. */
   get hasOther(): boolean {
     return this.#open !== undefined && !this.retired;
+  }
+
+  /** Why the other one serves; undefined while it does not. */
+  get cause(): unknown {
+    return this.#cause && (this.#lost ?? this.#cause).error;
   }
 
   /**
@@ -40,19 +47,21 @@ export class Standby {
       }
     }
     if (!this.#open) throw this.#lost?.error;
-    return use(await this.#other());
+    return use(await this.#other(this.#lost?.error));
   }
 
-  /** Runs on the other one. */
-  async runOnOther<T>(use: (runner: BatchRunner) => Promise<T>): Promise<T> {
-    return use(await this.#other());
+  /** Runs on the other one, because of `error`. */
+  async runOnOther<T>(error: unknown, use: (runner: BatchRunner) => Promise<T>): Promise<T> {
+    return use(await this.#other(error));
   }
 
-  #other(): Promise<BatchRunner> {
-    this.#opened ??= (this.#open as () => Promise<BatchRunner>)().catch((error: unknown) => {
+  async #other(error: unknown): Promise<BatchRunner> {
+    this.#opened ??= (this.#open as () => Promise<BatchRunner>)().catch((failure: unknown) => {
       this.#opened = undefined;
-      throw error;
+      throw failure;
     });
-    return this.#opened;
+    const other = await this.#opened;
+    this.#cause ??= { error };
+    return other;
   }
 }

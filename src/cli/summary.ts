@@ -2,6 +2,7 @@
 import { type NativeReport, nativeReport } from '../native/load.js';
 import type { RunFigures } from '../pipeline/meter.js';
 import type { RunStats } from '../pipeline/run.js';
+import type { Served } from '../pipeline/workload.js';
 import { formatSeconds } from '../util/durations.js';
 import { formatSize } from '../util/sizes.js';
 
@@ -15,6 +16,8 @@ export interface Summary extends RunFigures {
   /** Who ran the models; null where everything came from the store. */
   readonly device: string | null;
   readonly engine: string | null;
+  /** What went on where that device failed, and why; null where nothing had to. */
+  readonly fallback: Served['fallback'] | null;
   readonly native: NativeReport;
   readonly [extra: string]: unknown;
 }
@@ -27,6 +30,7 @@ export function summaryOf(workload: string, stats: RunStats, state: RunState): S
     ...figures,
     device: served?.device ?? null,
     engine: served?.engine ?? null,
+    fallback: served?.fallback ?? null,
     native: nativeReport(),
     ...extra,
   };
@@ -62,7 +66,8 @@ function heatLines({ thermal: { warm = 0, hot = 0, maxCelsius, reason } = {} }: 
   return [`heat: slowed for ${formatSeconds(warm)}, paused for ${formatSeconds(hot)}${most}; ${reason}`];
 }
 
-function servedLine({ engine, device, native: { loaded, reason } }: Summary): string {
-  const models = engine === null ? 'no model had to run' : `engine ${engine} on ${device}`;
+function servedLine({ engine, device, fallback, native: { loaded, reason } }: Summary): string {
+  const instead = fallback ? `, then on ${fallback.device} (${fallback.code}: ${fallback.message})` : '';
+  const models = engine === null ? 'no model had to run' : `engine ${engine} on ${device}${instead}`;
   return `${models}; ${loaded ? 'native addon' : `JavaScript path (${reason})`}`;
 }

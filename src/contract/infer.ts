@@ -54,9 +54,9 @@ export interface OperatorLibrary {
 /** How a graph, complete in itself, is loaded: final values. */
 export interface LoadPlan {
   readonly device: Device;
-  /** Threads of the session's own pool, the caller's included. */
+  /** Threads of the session's own pool, the caller's included: on the CPU, the cores that a run takes. */
   readonly threads: number;
-  /** Runs at a time, at least one; further ones wait their turn. */
+  /** Runs at a time, at least one; further ones wait their turn, as do those that find no cores free. */
   readonly concurrency: number;
   /** Sizes for free dimensions of the graph; all names occur in it. */
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
@@ -98,12 +98,15 @@ export interface InferSession {
   readonly evicted: EvictedBytes | undefined;
   /**
    * Runs the graph. The elements of `feeds` must neither be changed nor transferred until the promise settles;
-   * the outputs are the caller's. `runId` is chosen by the caller and names the run for `cancel`.
+   * the outputs are the caller's. `runId` is chosen by the caller and names the run for `cancel`. Where runs wait for
+   * the cores, those of all sessions of the process, the one of most `priority` goes first, a second of waiting counting
+   * for one step; 0 unless told.
    */
   run(
     runId: number,
     feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
     outputs: readonly string[],
+    priority?: number,
   ): Promise<Tensor[]>;
   /**
    * Like `run` of a batch of `rows` items: all outputs of the first item, then those of the second, and so on, each
@@ -114,6 +117,7 @@ export interface InferSession {
     feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
     outputs: readonly string[],
     rows: number,
+    priority?: number,
   ): Promise<Tensor[]>;
   /** Asks a run to stop; it acts between two nodes of the graph and rejects with `ERR_ABORTED`. */
   cancel(runId: number): void;

@@ -6,6 +6,7 @@ import { native } from '../native/load.js';
 import { parseDuration } from '../util/durations.js';
 import { parseOptions } from '../util/options.js';
 import { parseSize } from '../util/sizes.js';
+import type { DeviceChoice } from './detect.js';
 import type { ChildLimits } from './engine/child-limits.js';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
@@ -23,11 +24,16 @@ const operatorLibrary = v.strictObject({
 
 /** Options that make another session of the same graph. */
 export const loadOptionEntries = {
-  /** Threads of the session, the caller's included; the cores this process may use unless told. */
+  /** Where the graph runs; `'auto'`, the default, tries cuda, webgpu and cpu, in this order. */
+  device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu'])),
+  /**
+   * Threads of the session, the caller's included; the cores this process may use unless told. On the CPU a run waits
+   * until so many cores are free of runs, of any model of the process; the stock engine has a process of its own.
+   */
   threads: v.optional(count),
   /**
-   * Runs at a time; further ones wait their turn, in their order. As many as keep the cores busy unless told, and at
-   * least two on a device other than the processor. The stock engine has one at a time.
+   * Runs at a time; further ones wait their turn, by priority and age. As many as keep the cores busy unless told, and
+   * at least two on a device other than the processor. The stock engine has one at a time.
    */
   concurrency: v.optional(count),
   /**
@@ -62,6 +68,7 @@ type ParsedOptions = NonNullable<v.InferOutput<typeof loadSchema>>;
 
 /** How a graph is loaded, all defaults filled in. */
 export interface LoadSettings {
+  readonly device: DeviceChoice;
   readonly threads: number;
   /** Undefined for as many as the device and the threads suggest. */
   readonly concurrency: number | undefined;
@@ -77,6 +84,7 @@ export interface LoadSettings {
 /** The settings of one acquisition: `options` over `defaults`. Throws `ERR_INVALID_ARGUMENT`. */
 export function loadSettings(defaults: ParsedOptions, options: LoadOptions): LoadSettings {
   const given = parseOptions(loadSchema, options, 'acquire');
+  const device = given.device ?? defaults.device ?? 'auto';
   const threads = given.threads ?? defaults.threads ?? native().cores();
   const concurrency = given.concurrency ?? defaults.concurrency;
   const freeDimensions = Object.entries(given.freeDimensions ?? defaults.freeDimensions ?? {})
@@ -86,8 +94,16 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
   const operatorLibraries = given.operatorLibraries ?? defaults.operatorLibraries ?? [];
   const limits = limitsOf({ ...defaults, ...given });
   const digests = operatorLibraries.map(({ sha256 }) => sha256);
-  const variant = JSON.stringify([threads, concurrency, freeDimensions, profileFolder, digests, limits]);
-  return { threads, concurrency, freeDimensions, profileFolder, operatorLibraries, limits, variant };
+  const variant = JSON.stringify([
+    device,
+    threads,
+    concurrency,
+    freeDimensions,
+    profileFolder,
+    digests,
+    limits,
+  ]);
+  return { device, threads, concurrency, freeDimensions, profileFolder, operatorLibraries, limits, variant };
 }
 
 /** Names a session: by the content of its graph, and by how it was loaded. */

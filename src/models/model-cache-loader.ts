@@ -28,7 +28,7 @@ export class ModelLoader {
   async load(entry: ModelEntry, source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
     using model = source; // the session has its own copy once it is loaded
     const choice = await this.engines.open(settings.limits);
-    const { candidates, rejected } = deviceCandidates(this.#plan.device);
+    const { candidates, rejected } = deviceCandidates(settings.device);
     const planFor = await loadPlans(model, settings);
     const passedOver = [...rejected];
     return await loadOnFirst(candidates, passedOver, async (device) => {

@@ -12,8 +12,6 @@ const cacheSchema = v.optional(
   v.strictObject({
     /** Whose budget it is: a share of it may be `maxBytes`, and idle graphs give way when it asks for memory. */
     memory: v.optional(v.instance(MemoryManager)),
-    /** Where graphs run; `'auto'` tries cuda, webgpu and cpu, in this order. */
-    device: v.optional(v.picklist(['auto', 'cuda', 'webgpu', 'cpu']), 'auto'),
     /** For all graphs that are acquired without options of their own. */
     ...loadOptionEntries,
     /** What runs graphs; `'auto'` is the addon, else onnxruntime-node in a child process. */

@@ -1,7 +1,8 @@
 // A loaded graph as its users hold it.
 import type { Device, Tensor, ValueInfo } from '../contract/index.js';
-import { SpillwayError } from '../util/errors.js';
+import { invalidArgument, SpillwayError } from '../util/errors.js';
 import type { RejectedDevice } from './detect.js';
+import { deviceFailure } from './device-failure.js';
 import type { EngineChoice, EngineSession } from './engine/engine.js';
 import { checkFeeds, checkOutputs } from './tensors.js';
 
@@ -24,6 +25,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Names of the outputs to compute and return; all unless told. */
   readonly outputs?: readonly string[] | undefined;
+  /**
+   * Where runs wait for the cores, more goes first, among those of all models of the process; 0 unless told. A second of
+   * waiting counts for one step. Runs on a GPU wait for those of the same model only; the stock engine orders those of
+   * its child process.
+   */
+  readonly priority?: number | undefined;
 }
 
 // One series for all sessions: a session only asks that no two of its own runs in flight share a number.
@@ -108,7 +115,8 @@ export class Model implements Disposable {
    * transfer them until the promise settles. The outputs are the caller's.
    *
    * Rejects with `ERR_INVALID_ARGUMENT` for feeds that do not fit, `ERR_OUT_OF_MEMORY` where the budget has no room
-   * for the run (a smaller batch may fit), `ERR_ENGINE` where a node fails, `ERR_CLOSED` after disposal.
+   * for the run (a smaller batch may fit), `ERR_DEVICE_LOST` where its device is of no use any more, `ERR_ENGINE` where a
+   * node fails, `ERR_CLOSED` after disposal.
    */
   async run(
     feeds: Readonly<Record<string, Tensor>>,
@@ -125,7 +133,9 @@ export class Model implements Disposable {
     options: RunOptions,
     start: NonNullable<EngineSession['runRows']>,
   ): Promise<Record<string, Tensor>[]> {
-    const { names, tensors } = await this.#run(feeds, options, (...plan) => start(...plan, rows));
+    const { names, tensors } = await this.#run(feeds, options, (runId, pairs, wanted, priority) =>
+      start(runId, pairs, wanted, rows, priority),
+    );
     return Array.from({ length: rows }, (_, row) => {
       const own = (index: number) => tensors[row * names.length + index] as Tensor;
       return Object.fromEntries(names.map((name, index) => [name, own(index)]));
@@ -134,7 +144,7 @@ export class Model implements Disposable {
 
   async #run(
     feeds: Readonly<Record<string, Tensor>>,
-    { signal, outputs }: RunOptions,
+    { signal, outputs, priority = 0 }: RunOptions,
     start: EngineSession['run'],
   ): Promise<{ names: readonly string[]; tensors: readonly Tensor[] }> {
     if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
@@ -142,13 +152,14 @@ export class Model implements Disposable {
     const { session } = this.#loaded;
     const pairs = checkFeeds(this.#loaded.inputs, feeds);
     const names = checkOutputs(this.outputNames, outputs);
+    if (!Number.isFinite(priority)) throw invalidArgument('priority', 'a finite number', priority);
     const runId = ++lastRun;
     const abort = () => session.cancel(runId);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return { names, tensors: await start(runId, pairs, names) };
+      return { names, tensors: await start(runId, pairs, names, priority) };
     } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
+      throw signal?.aborted ? signal.reason : deviceFailure(error, this.device);
     } finally {
       signal?.removeEventListener('abort', abort);
     }

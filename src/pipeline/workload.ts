@@ -64,6 +64,10 @@ export interface Pieces {
 export interface Served {
   readonly engine: string;
   readonly device: Device;
+  /** The device that went on where that one was lost, or its memory refused single items, and the error that told. */
+  readonly fallback?:
+    | { readonly device: Device; readonly code: string | undefined; readonly message: string }
+    | undefined;
 }
 
 /** A workload at work. */

@@ -26,19 +26,21 @@ class OpenAuto implements OpenWorkload {
   readonly fingerprint: string;
   readonly identity = 'content';
   readonly leastBytes: number;
-  readonly pending: number;
   readonly #photos: OpenWorkload;
   readonly #files: OpenWorkload;
 
   constructor(photos: OpenWorkload, files: OpenWorkload) {
     this.fingerprint = `auto/1 ${photos.fingerprint} ${files.fingerprint}`;
     this.leastBytes = Math.max(photos.leastBytes, files.leastBytes);
-    this.pending = Math.max(photos.pending, files.pending);
     this.#photos = photos;
     this.#files = files;
   }
 
   readonly reads = (head: Uint8Array) => (imageFormatOf(head) ? 'whole' : 'pieces');
+
+  get pending(): number {
+    return Math.max(this.#photos.pending, this.#files.pending);
+  }
 
   async ready(): Promise<void> {
     await this.#photos.ready?.();

@@ -11,12 +11,13 @@ import { native } from '../native/load.js';
 import type { Inspection, OpenWorkload, Parts, Served } from '../pipeline/workload.js';
 import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
 import { sha256Hex } from '../util/sha256.js';
-import { pendingOf, stageBatcher } from './infer-stage.js';
+import { pendingOf, stageAcquisition, stageBatcher } from './infer-stage.js';
 import { parseLabels, readOutput } from './photo-classes.js';
 import { photoData } from './photo-features.js';
 import { type PhotoGraph, readGraph } from './photo-graph.js';
 import type { InferStage, PhotoModelOptions } from './photo-options.js';
 import { type PixelTensor, pixelConverter, tensorBytes } from './photo-tensor.js';
+import { StageModel } from './stage-model.js';
 
 /** Raised whenever a change of ours to decoding, conversion or reading changes results. */
 const VERSION = 1;
@@ -30,7 +31,7 @@ interface Started {
   readonly graph: PhotoGraph;
   readonly batcher: Batcher;
   readonly convert: (rgb: Uint8Array) => PixelTensor;
-  /** Bytes of the rows that fill up a batch of fixed size. */
+  /** Bytes of the rows that fill up batches of fixed size. */
   readonly fillBytes: number;
 }
 
@@ -82,7 +83,7 @@ class OpenPhotoModel implements OpenWorkload {
   readonly leastBytes: number;
   readonly #settled: Settled;
   readonly #engine = native().capabilities.includes('infer') ? 'native' : 'stock';
-  #model: Model | undefined;
+  #model: StageModel | undefined;
   #started: Started | undefined;
 
   constructor(settled: Settled) {
@@ -92,30 +93,26 @@ class OpenPhotoModel implements OpenWorkload {
   }
 
   get pending(): number {
-    return pendingOf(this.#stage(this.#started?.graph.fixedBatch));
+    const { graph, batcher } = this.#started ?? {};
+    return pendingOf(this.#stage(graph?.fixedBatch), batcher?.concurrency);
   }
 
   /** Loads the graph: a run that finds everything in the store never does. */
   async ready(): Promise<void> {
     const { parts, options, signal } = this.#settled;
-    this.#model = await this.#load();
-    const model = this.#model;
-    const graph = readGraph({ inputs: model.inputMetadata, outputs: model.outputMetadata }, options);
-    const only: BatchRunner = {
-      run: (feeds, runOptions) => model.run(feeds, { ...runOptions, outputs: [graph.output] }),
-    };
+    const model = await this.#load();
+    const graph = this.#readGraph(model);
     const rows = graph.fixedBatch;
-    const fillBytes = ((rows ?? 1) - 1) * tensorBytes(graph.format);
-    native().ledger.overdraw(this.#fillAccount(), fillBytes);
-    this.#started = {
-      graph,
-      batcher: new Batcher(
-        rows === undefined ? only : fixedBatch(only, rows),
-        stageBatcher(parts, this.#stage(rows), signal),
-      ),
-      convert: pixelConverter(graph.format),
-      fillBytes,
+    const adapt = (each: Model) => {
+      const only = onlyOutput(each, graph.output);
+      return rows === undefined ? only : fixedBatch(only, rows);
     };
+    this.#model = new StageModel(parts, model, options.model, adapt);
+    const { runner, fallback } = this.#model;
+    const batcher = new Batcher(runner, stageBatcher(parts, this.#stage(rows), signal, fallback));
+    const fillBytes = batcher.concurrency * ((rows ?? 1) - 1) * tensorBytes(graph.format);
+    native().ledger.overdraw(this.#fillAccount(), fillBytes);
+    this.#started = { graph, batcher, convert: pixelConverter(graph.format), fillBytes };
     // Some graphs take many times their file once loaded; without room for one photo none would go through.
     using _probe = await parts.memory.reserve('decode', LEAST_DECODE + this.#keptBytes(graph), { signal });
   }
@@ -137,7 +134,7 @@ class OpenPhotoModel implements OpenWorkload {
   observe(): void {}
 
   served(): Served | undefined {
-    return this.#model && { engine: this.#model.engine.name, device: this.#model.device };
+    return this.#model?.served(this.#started?.batcher);
   }
 
   summary(): Record<string, unknown> {
@@ -145,7 +142,7 @@ class OpenPhotoModel implements OpenWorkload {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#model?.[Symbol.dispose]();
+    await this.#model?.[Symbol.asyncDispose]();
     if (this.#started) native().ledger.credit(this.#fillAccount(), this.#started.fillBytes);
   }
 
@@ -162,17 +159,30 @@ class OpenPhotoModel implements OpenWorkload {
     const { memory, models } = parts;
     const copies = COPIES[this.#engine] - CHARGED_COPIES[this.#engine];
     using _room = await memory.reserve('models', copies * identity.bytes, { signal });
-    const model = await models.acquire(options.model).catch((cause: unknown) => {
-      if (codeOf(cause) !== 'ERR_OUT_OF_MEMORY') throw cause;
-      throw new SpillwayError(
-        'ERR_BUDGET_EXCEEDED',
-        `expected room for ${options.model} within the budget but there was none: ${messageOf(cause)}`,
-        { cause },
-      );
-    });
+    const model = await models
+      .acquire(options.model, stageAcquisition(options.infer))
+      .catch((cause: unknown) => {
+        if (codeOf(cause) !== 'ERR_OUT_OF_MEMORY') throw cause;
+        throw new SpillwayError(
+          'ERR_BUDGET_EXCEEDED',
+          `expected room for ${options.model} within the budget but there was none: ${messageOf(cause)}`,
+          { cause },
+        );
+      });
     if (model.sha256 === identity.sha256) return model;
     model[Symbol.dispose]();
     throw new SpillwayError('ERR_MODEL_REJECTED', `${options.model} changed since the run began`);
+  }
+
+  /** Gives the hold back where the graph cannot be used. */
+  #readGraph(model: Model): PhotoGraph {
+    try {
+      const values = { inputs: model.inputMetadata, outputs: model.outputMetadata };
+      return readGraph(values, this.#settled.options);
+    } catch (error) {
+      model[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** A photo's tensor, its copy in the batch, and its row of the output. */
@@ -194,4 +204,16 @@ class OpenPhotoModel implements OpenWorkload {
   #fillAccount() {
     return this.#settled.parts.memory.account('batch');
   }
+}
+
+/** A graph of which one output counts. */
+function onlyOutput(model: Model, output: string): BatchRunner {
+  const { runRows } = model;
+  const outputs = [output];
+  return {
+    device: model.device,
+    concurrency: model.concurrency,
+    run: (feeds, options) => model.run(feeds, { ...options, outputs }),
+    runRows: runRows && ((feeds, rows, options) => runRows(feeds, rows, { ...options, outputs })),
+  };
 }

@@ -1,6 +1,7 @@
 // The options of the photos workload: checked, defaults filled in.
 import * as v from 'valibot';
 import { inferStageSchema, planBatcher } from '../batch/batcher-options.js';
+import { loadOptionEntries } from '../models/load-options.js';
 import { invalidArgument } from '../util/errors.js';
 import { parseOptions } from '../util/options.js';
 import { RANGES } from './photo-tensor.js';
@@ -35,10 +36,17 @@ const modelEntries = {
 
 const maxBatch = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024)), 8);
 
+/** Of a batcher's options a budget of tokens is left out: photos reach the graph in one size, so `maxBatch` says it all. */
+const inferStage = v.strictObject({
+  ...v.partial(inferStageSchema).entries,
+  /** Where the graph runs: `'cpu'`, `'cuda'`, `'webgpu'`, or `'auto'`; that of the model cache unless told. */
+  device: loadOptionEntries.device,
+});
+
 const stages = v.optional(
   v.strictObject({
-    /** How photos are given to the graph; its `maxBatch` wins over the one beside. No result depends on it. */
-    infer: v.optional(v.partial(inferStageSchema), {}),
+    /** How photos are given to the graph; its `maxBatch` wins over the one beside. */
+    infer: v.optional(inferStage, {}),
   }),
   {},
 );
@@ -75,7 +83,8 @@ export function checkPhotosOptions(given: PhotosOptions): Checked {
   if (options.result === 'embedding' && options.labels !== undefined)
     throw invalidArgument('photos.labels', "nothing beside result 'embedding'", options.labels);
   const infer = { ...stages.infer, maxBatch: stages.infer.maxBatch ?? usual };
-  planBatcher(infer);
+  const { device: _acquired, ...batcher } = infer;
+  planBatcher(batcher);
   return { ...options, infer };
 }
 

@@ -5,11 +5,10 @@ import { Batcher } from '../batch/batcher.js';
 import type { AccountId, Tensor } from '../contract/index.js';
 import { decodeImage, openImage } from '../extract/image.js';
 import { loadSharp } from '../extract/sharp.js';
-import type { Model } from '../models/model.js';
 import { native } from '../native/load.js';
 import type { Inspection, OpenWorkload, Outcome, Parts, Served, Workload } from '../pipeline/workload.js';
 import { sha256Hex } from '../util/sha256.js';
-import { pendingOf, stageBatcher } from './infer-stage.js';
+import { pendingOf, stageAcquisition, stageBatcher } from './infer-stage.js';
 import { NearDuplicateIndex } from './near-duplicates.js';
 import {
   DCT_LENGTH,
@@ -21,6 +20,7 @@ import {
 } from './photo-features.js';
 import { openPhotoModel } from './photo-model.js';
 import { checkPhotosOptions, hasModel, type InferStage, type PhotosOptions } from './photo-options.js';
+import { StageModel } from './stage-model.js';
 
 export type { PhotosOptions };
 
@@ -63,20 +63,18 @@ class OpenPhotos implements OpenWorkload {
   readonly fingerprint: string;
   readonly identity = 'content';
   readonly leastBytes: number;
-  readonly pending: number;
   readonly #parts: Parts;
   readonly #infer: InferStage;
   readonly #signal: AbortSignal;
   readonly #duplicates = new NearDuplicateIndex();
   readonly #account: AccountId;
-  #model: Promise<Model> | undefined;
-  #served: Served | undefined;
+  #model: StageModel | undefined;
+  #batcher: Batcher | undefined;
   #starting: Promise<Batcher> | undefined;
 
   private constructor(parts: Parts, modelSha256: string, infer: InferStage, signal: AbortSignal) {
     this.fingerprint = `photos/${EXTRACTOR_VERSION} side:${PHOTO_SIDE} model:${modelSha256}`;
     this.leastBytes = leastBytes();
-    this.pending = pendingOf(infer);
     this.#parts = parts;
     this.#infer = infer;
     this.#signal = signal;
@@ -89,6 +87,10 @@ class OpenPhotos implements OpenWorkload {
   }
 
   readonly reads = 'whole';
+
+  get pending(): number {
+    return pendingOf(this.#infer, this.#batcher?.concurrency);
+  }
 
   async inspect(bytes: Uint8Array): Promise<Inspection> {
     // Before the first photo is decoded: what libraries take can only be told apart while nothing is estimated.
@@ -116,7 +118,7 @@ class OpenPhotos implements OpenWorkload {
   }
 
   served(): Served | undefined {
-    return this.#served;
+    return this.#model?.served(this.#batcher);
   }
 
   summary(): Record<string, unknown> {
@@ -124,19 +126,20 @@ class OpenPhotos implements OpenWorkload {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const model = await this.#model?.catch(() => undefined);
-    model?.[Symbol.dispose]();
+    await this.#starting?.catch(() => undefined);
+    await this.#model?.[Symbol.asyncDispose]();
     native().ledger.credit(this.#account, this.#duplicates.bytes);
   }
 
   /** Loads what decodes and the graph with the first photo that needs them: a run from the store never does. */
   async #startBatcher(): Promise<Batcher> {
     await loadSharp();
-    this.#model ??= this.#parts.models.acquire(MODEL);
-    const model = await this.#model;
+    const loaded = await this.#parts.models.acquire(MODEL, stageAcquisition(this.#infer));
+    this.#model = new StageModel(this.#parts, loaded, MODEL);
     this.#parts.memory.measure();
-    this.#served = { engine: model.engine.name, device: model.device };
-    return new Batcher(model, stageBatcher(this.#parts, this.#infer, this.#signal));
+    const { runner, fallback } = this.#model;
+    this.#batcher = new Batcher(runner, stageBatcher(this.#parts, this.#infer, this.#signal, fallback));
+    return this.#batcher;
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Backlog, dueAt, type Waiting } from '../../src/batch/backlog.js';
+import { Backlog, type Waiting } from '../../src/batch/backlog.js';
+import { dueAt } from '../../src/util/due.js';
 
 let serial = 0;
 const job = (due: number, lane = 'a'): Waiting => ({ lane, due, serial: serial++ });

@@ -41,6 +41,32 @@ describe('fixedBatch', () => {
     expect(outputs.map(({ y }) => (y as Tensor).data[0])).toEqual(items.map((i) => -i));
   });
 
+  it('passes rows one by one on, those that filled up dropped, and how many run at a time', async () => {
+    const seen: number[] = [];
+    const fixed = fixedBatch(
+      {
+        device: 'cuda',
+        concurrency: 1,
+        run: () => Promise.reject(new Error('asked for whole outputs')),
+        runRows: async ({ x }, rows) => {
+          seen.push(x?.dims[0] as number);
+          const data = x?.data as Float32Array;
+          return Array.from({ length: rows }, (_, i) => ({
+            y: row(-(data[2 * i] ?? 0), -(data[2 * i + 1] ?? 0)),
+          }));
+        },
+      },
+      ROWS,
+    );
+    expect(fixed).toMatchObject({ device: 'cuda', concurrency: 1 });
+    const batcher = new Batcher(fixed, { maxBatch: ROWS });
+    const items = [1, 2, 3, 4, 5, 6];
+    const outputs = await Promise.all(items.map((i) => batcher.submit({ x: row(i, i) })));
+    expect(outputs.map(({ y }) => (y as Tensor).data[0])).toEqual(items.map((i) => -i));
+    expect(seen).toEqual([ROWS, ROWS]);
+    expect(fixedBatch(strict().runner, ROWS).runRows).toBeUndefined();
+  });
+
   it('refuses more rows than there are, and outputs without a row for each', async () => {
     const five: Tensor = { type: 'float32', dims: [5, 2], data: new Float32Array(10) };
     await expect(fixedBatch(strict().runner, ROWS).run({ x: five }, {})).rejects.toMatchObject({

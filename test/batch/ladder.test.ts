@@ -136,7 +136,31 @@ describe('out of memory', () => {
     expect(outputs.map(valueIn)).toEqual([0, 1, 2, 3]);
     expect(large.tried).toEqual([1, 1, 1, 1]);
     expect(opened).toBe(1);
-    expect(batcher.stats()).toMatchObject({ rescued: 4, retired: false });
+    expect(batcher.stats()).toMatchObject({
+      rescued: 4,
+      retired: false,
+      fallbackCause: { code: 'ERR_OUT_OF_MEMORY' },
+    });
+  });
+
+  it('waits for room here only for what is refused elsewhere too', async () => {
+    let held = 0;
+    const holdBack = () => {
+      held++;
+      return { [Symbol.dispose]: () => undefined };
+    };
+    const large = limited(() => 8);
+    const fallback = async () => large.runner;
+    await submitAll(new Batcher(limited(() => 0).runner, { fallback, holdBack, maxBatch: 1 }), 3);
+    expect(held).toBe(0);
+    let fits = 0;
+    const later = {
+      run: (...given: Parameters<BatchRunner['run']>) => limited(() => fits++).runner.run(...given),
+    };
+    const full = async () => limited(() => 0).runner;
+    const [outputs] = await submitAll(new Batcher(later, { fallback: full, holdBack }), 1);
+    expect(outputs).toHaveProperty('y');
+    expect(held).toBe(1);
   });
 
   it('rejects with the refusal where it is refused everywhere', async () => {
@@ -170,7 +194,7 @@ describe('a lost device', () => {
     batchEvents.retired.unsubscribe(listener);
     expect(gone.tried).toEqual([3]);
     expect(other.tried).toEqual([3, 2]);
-    expect(batcher.stats().retired).toBe(true);
+    expect(batcher.stats()).toMatchObject({ retired: true, fallbackCause: { code: 'ERR_DEVICE_LOST' } });
     expect(told).toMatchObject([{ error: { code: 'ERR_DEVICE_LOST' } }]);
   });
 

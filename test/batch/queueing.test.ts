@@ -153,6 +153,23 @@ describe('queueing', () => {
     expect(values()).toEqual([[3], [1], [2]]);
   });
 
+  it('runs a batch with the priority of its most urgent item', async () => {
+    const priorities: (number | undefined)[] = [];
+    const runner: BatchRunner = {
+      async run({ x }, { priority }) {
+        priorities.push(priority);
+        return { y: x as Tensor };
+      },
+    };
+    const batcher = new Batcher(runner, { maxBatch: 3, priority: 2 });
+    const all = [4, undefined, -1, -1, -3, undefined].map((priority, i) =>
+      batcher.submit(one(i), { priority }),
+    );
+    await vi.advanceTimersByTimeAsync(50);
+    await Promise.all(all);
+    expect(priorities).toEqual([4, -1]);
+  });
+
   it('serves what has waited long before what is more urgent by little', async () => {
     const { runner, values } = timed();
     const batcher = new Batcher(runner, { maxBatch: 1 });

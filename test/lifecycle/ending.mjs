@@ -13,7 +13,14 @@ async function work(started) {
   const cache = new ModelCache({ engine: 'native', device: 'cpu', threads: 2 });
   const model = await cache.acquire(runGraph);
   const x = { type: 'float32', dims: [ROWS, ROWS], data: new Float32Array(ROWS * ROWS).fill(1) };
-  const busy = phase === 'run' ? model.run({ x }) : cache.acquire(loadGraph);
+  // Those behind the first wait for the cores, as do those of another session.
+  const crowd = async () => {
+    const other = await cache.acquire(runGraph, { threads: 1, concurrency: 4 });
+    const runs = [model, other, model, other, other].map((each, priority) => each.run({ x }, { priority }));
+    return Promise.all(runs);
+  };
+  const phases = { run: () => model.run({ x }), wait: crowd, load: () => cache.acquire(loadGraph) };
+  const busy = phases[phase]();
   busy.then(
     () => {
       settled = true;

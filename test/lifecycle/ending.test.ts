@@ -11,7 +11,7 @@ import { overNative } from '../support/paths.js';
 const SCRIPT = fileURLToPath(new URL('./ending.mjs', import.meta.url));
 const EXIT_CODES = { exit: 7, throw: 1, sigint: 130, terminate: 0 } as const;
 type Ending = keyof typeof EXIT_CODES;
-const PHASES = ['run', 'load'] as const;
+const PHASES = ['run', 'wait', 'load'] as const;
 /** Processes in all, spread evenly over the cases; crashes were seen once in hundreds. */
 const RUNS = Number(process.env.SPILLWAY_LIFECYCLE_RUNS || 48);
 const REPEATS = Math.ceil(RUNS / (Object.keys(EXIT_CODES).length * PHASES.length));

@@ -39,6 +39,22 @@ describe.each(overNative ? (['native', 'stock'] as const) : (['stock'] as const)
       expect((await model.run(pair(2))).sum?.data).toEqual(new Float32Array(4).fill(6));
   });
 
+  it('loads on the device that an acquisition names, which makes another session', async () => {
+    await using anywhere = new ModelCache({ engine, device: 'auto', threads: 1 });
+    using one = await anywhere.acquire(twoOutputsGraph(), { device: 'cpu' });
+    using same = await anywhere.acquire(twoOutputsGraph(), { device: 'cpu' });
+    expect([one.device, same.device]).toEqual(['cpu', 'cpu']);
+    expect(one.rejected).toEqual([]);
+    expect(anywhere.stats().loads).toBe(1);
+    using auto = await anywhere.acquire(twoOutputsGraph());
+    expect(anywhere.stats().loads).toBe(2);
+    expect((await auto.run(pair(1))).sum?.data).toEqual(Float32Array.of(6, 6));
+    await expect(cache.acquire(twoOutputsGraph(), { device: 'gpu' as never })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining('acquire.device'),
+    });
+  });
+
   it('writes a profile into the folder asked for, and says where', async () => {
     using model = await cache.acquire(twoOutputsGraph(), { profileFolder: folder });
     await model.run(pair(2));

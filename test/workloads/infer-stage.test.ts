@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ThermalManager } from '../../src/batch/thermal.js';
 import { MemoryManager } from '../../src/memory/manager.js';
 import { ModelCache } from '../../src/models/model-cache.js';
-import { pendingOf, stageBatcher } from '../../src/workloads/infer-stage.js';
+import { pendingOf, stageAcquisition, stageBatcher } from '../../src/workloads/infer-stage.js';
 import { checkPhotosOptions, type PhotosOptions } from '../../src/workloads/photo-options.js';
 import { identityGraph } from '../support/graphs.js';
 
@@ -16,19 +16,40 @@ describe('the stage that infers', () => {
       memoryShare: 0.25,
       cleanup: 'always',
       concurrency: 2,
+      minBatch: 2,
+      priority: 3,
+      device: 'cuda',
     } as const;
     expect(checkPhotosOptions({ maxBatch: 3, stages: { infer } }).infer).toEqual(infer);
+  });
+
+  it('acquires its graph on its own device, which is no affair of its batcher', async () => {
+    expect(stageAcquisition({ maxBatch: 8, device: 'cpu' })).toEqual({ device: 'cpu' });
+    expect(stageAcquisition({ maxBatch: 8 })).toEqual({});
+    using memory = new MemoryManager({ budget: '4GB' });
+    await using models = new ModelCache();
+    const stage = { maxBatch: 8, device: 'cpu', priority: 2 } as const;
+    const options = stageBatcher({ memory, models }, stage, new AbortController().signal);
+    expect(options).toMatchObject({ maxBatch: 8, priority: 2 });
+    expect(options).not.toHaveProperty('device');
   });
 
   it('keeps its runs supplied', () => {
     expect(pendingOf({ maxBatch: 8 })).toBe(16);
     expect(pendingOf({ maxBatch: 8, concurrency: 3 })).toBe(32);
+    expect(pendingOf({ maxBatch: 8 }, 2)).toBe(24);
   });
 
   it.each<[PhotosOptions, RegExp]>([
     [{ stages: { infer: { minBatch: 9 } } }, /minBatch/],
     [{ stages: { infer: { maxLatency: 'soon' } } }, /maxLatency/],
-    [{ stages: { infer: { device: 'cpu' } as never } }, /photos\.stages\.infer\.device/],
+    [{ stages: { infer: { device: 'gpu' as never } } }, /photos\.stages\.infer\.device/],
+    // A photo has one size once it is decoded: tokens would be items.
+    [{ stages: { infer: { tokenBudget: 100 } as never } }, /photos\.stages\.infer\.tokenBudget/],
+    [{ stages: { infer: { concurrency: 0 } } }, /concurrency/],
+    [{ stages: { infer: { priority: Number.NaN } } }, /priority/],
+    [{ stages: { infer: { memoryShare: 2 } } }, /memoryShare/],
+    [{ stages: { infer: { cleanup: { every: 0 } } } }, /cleanup/],
     [{ stages: { read: {} } as never }, /photos\.stages\.read/],
   ])('refuses %o', (options, message) => {
     expect(() => checkPhotosOptions(options)).toThrow(message);

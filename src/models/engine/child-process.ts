@@ -6,6 +6,7 @@ import { native } from '../../native/load.js';
 import { type ErrorCode, messageOf, SpillwayError } from '../../util/errors.js';
 import { type ChildLimits, CpuWatch, confined } from './child-limits.js';
 import type { Greeting, Reply, Request } from './protocol.js';
+import { RunLine } from './run-line.js';
 
 /** A request before it has its number. */
 export type Question = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
@@ -36,6 +37,8 @@ export class StockChild {
   #peakRssBytes = 0;
   #cpu: CpuWatch | undefined;
   version = '';
+  /** All runs of its graphs go by it. */
+  readonly runs = new RunLine();
 
   private constructor(limits: ChildLimits | undefined) {
     this.#process = fork(CHILD, [], {
@@ -83,8 +86,9 @@ export class StockChild {
    * Rejects with the child's own failure, with `ERR_ENGINE` if the child ends before it answers, and with
    * `ERR_MODEL_REJECTED` if it is ended for the processor time it took.
    */
-  ask(question: Question, id = this.nextId()): Promise<Answer> {
+  ask(question: Question): Promise<Answer> {
     if (this.#endReason !== undefined) return Promise.reject(this.#goneError());
+    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       if (this.#pending.size === 0) this.#cpu?.start();
       this.#pending.set(id, { resolve, reject });
@@ -98,10 +102,6 @@ export class StockChild {
   /** The first line of its standard error; `''` where it was silent, or what it said lies too far back. */
   get lastWords(): string {
     return this.#stderr.trim().split('\n')[0] ?? '';
-  }
-
-  nextId(): number {
-    return ++this.#lastId;
   }
 
   /** Ends it; what is pending, or asked from now on, rejects with `code`. */

@@ -119,7 +119,8 @@ class StockSession implements EngineSession {
   readonly #child: StockChild;
   readonly #graph: LoadedGraph;
   readonly #onRelease: (() => void) | undefined;
-  readonly #runs = new Map<number, { id: number; abort(): void }>();
+  /** By number, what abandons each. */
+  readonly #runs = new Map<number, () => void>();
   #released = false;
   #answers: Promise<unknown> = Promise.resolve();
   #holders = 1;
@@ -170,14 +171,22 @@ class StockSession implements EngineSession {
     return this.evicted;
   }
 
-  async run(runId: number, feeds: readonly Feed[], outputs: readonly string[]): Promise<Tensor[]> {
+  async run(
+    runId: number,
+    feeds: readonly Feed[],
+    outputs: readonly string[],
+    priority = 0,
+  ): Promise<Tensor[]> {
     if (this.#released) throw new SpillwayError('ERR_CLOSED', 'the session has been released');
-    const id = this.#child.nextId();
+    const { done: answer, leave } = this.#child.runs.run(priority, () =>
+      this.#child.ask({ kind: 'run', session: this.#graph.session, feeds, outputs }),
+    );
     const aborted = new Promise<never>((_, reject) => {
-      const abort = () => reject(new SpillwayError('ERR_ABORTED', 'the run was cancelled'));
-      this.#runs.set(runId, { id, abort });
+      this.#runs.set(runId, () => {
+        leave();
+        reject(new SpillwayError('ERR_ABORTED', 'the run was cancelled'));
+      });
     });
-    const answer = this.#child.ask({ kind: 'run', session: this.#graph.session, feeds, outputs }, id);
     this.#answers = Promise.allSettled([this.#answers, answer]);
     try {
       return (await Promise.race([answer, aborted])) as Tensor[];
@@ -187,13 +196,14 @@ class StockSession implements EngineSession {
     }
   }
 
-  /** The stock binding cannot stop a run: its result is dropped when it comes. */
+  /** The stock binding cannot stop a run that has begun: its result is dropped when it comes. */
   cancel(runId: number): void {
-    this.#runs.get(runId)?.abort();
+    this.#runs.get(runId)?.();
   }
 
   async endProfile(): Promise<string> {
     if (this.#released) throw new SpillwayError('ERR_CLOSED', 'the session has been released');
+    await this.#answers;
     return (await this.#child.ask({ kind: 'end-profile', session: this.#graph.session })) as string;
   }
 
@@ -204,10 +214,8 @@ class StockSession implements EngineSession {
   }
 
   async #free(): Promise<void> {
-    if (this.#onRelease) {
-      await this.#answers.finally(this.#onRelease);
-      return;
-    }
+    await this.#answers; // runs that still wait on this side
+    if (this.#onRelease) return this.#onRelease();
     const answer = this.#child.ask({ kind: 'release', session: this.#graph.session });
     await answer.catch(() => undefined); // a child that is gone holds nothing
   }

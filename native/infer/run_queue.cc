@@ -1,0 +1,119 @@
+#include "infer/run_queue.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/cpu.h"
+#include "core/never_destroyed.h"
+
+namespace spillway {
+
+// A second of waiting counts for as much as one step of priority, as in src/util/due.ts.
+static constexpr double kAgeMs = 1000;
+
+class RunTurns {
+ public:
+  static RunTurns& Global() {
+    static NeverDestroyed<RunTurns> turns;
+    return *turns;
+  }
+
+  int cores() const { return cores_; }
+
+  void Push(RunQueue& queue, RunQueue::Waiting run) {
+    std::lock_guard lock(mutex_);
+    run.serial = ++serial_;
+    if (queue.waiting_.empty()) queues_.push_back(queue.shared_from_this());
+    queue.waiting_.insert(std::upper_bound(queue.waiting_.begin(), queue.waiting_.end(), run),
+                          std::move(run));
+    Start();
+  }
+
+  bool Remove(RunQueue& queue, const void* name) {
+    std::lock_guard lock(mutex_);
+    if (std::erase_if(queue.waiting_, [name](const auto& run) { return run.name == name; }) == 0)
+      return false;
+    if (queue.waiting_.empty()) Forget(queue);
+    Start();  // it may have been what others had to wait behind
+    return true;
+  }
+
+ private:
+  struct Turn {
+    std::shared_ptr<RunQueue> queue;
+    RunQueue::Work work;
+  };
+
+  // REQUIRES of all but Serve: the lock is held.
+
+  void Forget(RunQueue& queue) {
+    std::erase_if(queues_, [&queue](const auto& each) { return each.get() == &queue; });
+  }
+
+  // The session whose first run is to begin now; null where none may.
+  std::shared_ptr<RunQueue> Choose() const {
+    std::shared_ptr<RunQueue> first;
+    for (const auto& queue : queues_) {
+      if (queue->running_ == queue->limit_) continue;
+      if (queue->cores_ == 0) return queue;
+      if (!first || queue->waiting_.front() < first->waiting_.front()) first = queue;
+    }
+    return first && first->cores_ <= free_ ? first : nullptr;
+  }
+
+  // Takes the next run and its cores; false where none may begin.
+  bool Take(Turn* turn) {
+    turn->queue = Choose();
+    if (!turn->queue) return false;
+    RunQueue& queue = *turn->queue;
+    turn->work = std::move(queue.waiting_.front().work);
+    queue.waiting_.pop_front();
+    if (queue.waiting_.empty()) Forget(queue);
+    ++queue.running_;
+    free_ -= queue.cores_;
+    return true;
+  }
+
+  // Begins what may begin, each on a thread of its own.
+  void Start() {
+    for (Turn turn; Take(&turn);)
+      RunOnThread([this, turn = std::move(turn)]() mutable { Serve(std::move(turn)); });
+  }
+
+  // On a thread of ours: this run, then whatever comes next.
+  void Serve(Turn turn) {
+    for (;;) {
+      turn.work();
+      turn.work = nullptr;  // its captures are freed before the lock is taken
+      std::lock_guard lock(mutex_);
+      --turn.queue->running_;
+      free_ += turn.queue->cores_;
+      Turn next;
+      if (!Take(&next)) return;
+      Start();
+      turn = std::move(next);
+    }
+  }
+
+  const int cores_ = AvailableCores();
+
+  std::mutex mutex_;                               // guards what follows, and what the queues say
+  std::vector<std::shared_ptr<RunQueue>> queues_;  // those in which a run waits
+  int free_ = cores_;
+  uint64_t serial_ = 0;
+};
+
+RunQueue::RunQueue(int limit, int threads)
+    : limit_(limit), cores_(std::min(threads, RunTurns::Global().cores())) {}
+
+void RunQueue::Push(const void* name, double priority, Work work) {
+  const double due = static_cast<double>(CoarseMilliseconds()) - priority * kAgeMs;
+  RunTurns::Global().Push(*this, {due, 0, name, std::move(work)});
+}
+
+bool RunQueue::Remove(const void* name) { return RunTurns::Global().Remove(*this, name); }
+
+}  // namespace spillway
