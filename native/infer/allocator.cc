@@ -75,8 +75,7 @@ void* Place(Request& request, std::shared_ptr<SessionMemory> memory) {
     return nullptr;
   }
   if (memory) memory->bytes.fetch_add(request.bytes, std::memory_order_relaxed);
-  auto* header =
-      new (request.block) Header{std::move(memory), request.bytes, request.size, request.account};
+  auto* header = new (request.block) Header{std::move(memory), request.bytes, request.size, request.account};
   return header + 1;
 }
 

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int64_t kIdleMs = 250;  // longer than any pause between batches of one job
 
-// A block serves what is smaller by up to this factor. Layers of a convolutional net shrink or grow by 2 to 4,
-// and with blocks of their own size alone each run would drop what its next layer wants.
+// A block serves what is smaller by up to this factor. Layers of a convolutional net shrink or grow by 2 to
+// 4, and with blocks of their own size alone each run would drop what its next layer wants.
 constexpr int64_t kMostSlack = 4;
 
 AccountId Account() {

@@ -53,8 +53,8 @@ class IdleBlocks : public Reclaimable {
   std::mutex mutex_;  // guards what follows
   Block* oldest_ = nullptr;
   Block* newest_ = nullptr;
-  int64_t kept_ = 0;  // bytes of them
-  int64_t used_ = 0;  // bytes of blocks in use
+  int64_t kept_ = 0;                      // bytes of them
+  int64_t used_ = 0;                      // bytes of blocks in use
   int64_t wanted_ = 0, most_wanted_ = 0;  // bytes that were asked for
   bool sweeping_ = false;
 };
