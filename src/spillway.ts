@@ -17,7 +17,7 @@ export interface SpillwayOptions {
   readonly budget?: number | string;
   /** The budget of a kind of machine; an explicit `budget` wins. */
   readonly preset?: MemoryPreset;
-  /** Where results are kept; without it nothing is remembered. */
+  /** Where results are kept, and optimised graphs of models; without it nothing is remembered. */
   readonly cacheDir?: string;
   /** `'auto'` unless told: cuda, then webgpu, then cpu, whichever works. */
   readonly device?: 'auto' | 'cpu' | 'cuda' | 'webgpu';
@@ -59,8 +59,8 @@ export class Spillway implements AsyncDisposable {
     const { budget, preset, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
     const memory = new MemoryManager({ budget, preset });
     try {
-      const models = new ModelCache({ memory, device });
       const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
+      const models = new ModelCache({ memory, device, disk: store?.cache });
       return new Spillway(memory, models, store);
     } catch (error) {
       memory[Symbol.dispose]();
@@ -90,8 +90,8 @@ export class Spillway implements AsyncDisposable {
   async close(): Promise<void> {
     for (const run of this.#runs) run.abort(new SpillwayError('ERR_CLOSED', 'spillway was closed'));
     await Promise.all([...this.#runs].map((run) => run.ended));
+    await this.models.close(); // before the store, which its optimised graphs go to
     await this.store?.close();
-    await this.models.close();
     this.memory[Symbol.dispose]();
   }
 
