@@ -55,6 +55,8 @@ beforeEach(async () => {
   failure = undefined;
 });
 afterEach(async () => {
+  const { ledger } = native();
+  expect(ledger.held(ledger.account('models', 0))).toBe(0);
   await store.close();
   folder[Symbol.dispose]();
 });
@@ -161,7 +163,6 @@ describe('optimising for the disk', () => {
     } finally {
       ledger.setLimit(account, Number.POSITIVE_INFINITY);
     }
-    expect(ledger.held(account)).toBe(0);
   });
 
   it('gives nothing to the store that is no graph for it', async () => {
