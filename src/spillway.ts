@@ -58,11 +58,13 @@ export class Spillway implements AsyncDisposable {
   static async open(options: SpillwayOptions = {}): Promise<Spillway> {
     const { budget, preset, cacheDir, device } = parseOptions(optionsSchema, options, 'options');
     const memory = new MemoryManager({ budget, preset });
+    let store: ResultStore | undefined;
     try {
-      const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
+      store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
       const models = new ModelCache({ memory, device, disk: store?.cache });
       return new Spillway(memory, models, store);
     } catch (error) {
+      await store?.close();
       memory[Symbol.dispose]();
       throw error;
     }

@@ -52,7 +52,7 @@ export interface ResultStoreStats {
   readonly misses: number;
   /** Entries that failed their checksum; each counts as a miss and is overwritten by the next `set`. */
   readonly corrupt: number;
-  /** Changes committed to the folder's cache, those of others who share it included. */
+  /** Changes committed; here and in `corrupt` and `queuedBytes`, those of others who share the folder are included. */
   readonly committed: number;
   readonly queuedBytes: number;
 }

@@ -108,10 +108,10 @@ export class DiskTier {
   }
 
   async #loadPlainly(key: string, record: GraphRecord | undefined, load: GraphLoad): Promise<EngineSession> {
-    this.#counts[record ? 'plain' : 'misses']++;
     const start = this.#now();
     const session = await load.engine.load(load.model.bytes, load.plan);
     const ms = this.#now() - start;
+    this.#counts[record ? 'plain' : 'misses']++;
     if (record && 'id' in record) this.#replace(key, record, withSample(record, 'plain', ms));
     if (!record && !this.#closed && !this.#storing.has(key)) {
       this.#storing.add(key);
