@@ -26,7 +26,16 @@ let took: { plain: number; disk: number };
 let written: Uint8Array | number;
 let failure: SpillwayError | undefined;
 
-const session = { bytes: () => 1000, release: () => undefined } as unknown as EngineSession;
+const value = (name: string) => ({ name, type: 'float32' as const, dims: ['n', 2] });
+let inputs: { plain: string[]; disk: string[] };
+let released: number;
+const sessionOf = (names: readonly string[]) =>
+  ({
+    ...{ bytes: () => 1000, inputs: names.map(value), outputs: [] },
+    release: () => {
+      released++;
+    },
+  }) as unknown as EngineSession;
 
 /** An engine whose loads take what the test says, and which fails at optimising where it says so. */
 const engine: Engine = {
@@ -38,7 +47,7 @@ const engine: Engine = {
     if (plan.optimisedPath === '') clock += plan.optimise ? took.plain : took.disk;
     else if (typeof written === 'number') truncateSync(plan.optimisedPath, written);
     else writeFileSync(plan.optimisedPath, written);
-    return session;
+    return sessionOf(plan.optimise ? inputs.plain : inputs.disk);
   },
   close: async () => undefined,
   childRssBytes: () => 0,
@@ -52,6 +61,8 @@ beforeEach(async () => {
   plans = [];
   took = { plain: 30, disk: 15 };
   written = GRAPH;
+  inputs = { plain: ['a', 'b'], disk: ['a', 'b'] };
+  released = 0;
   failure = undefined;
 });
 afterEach(async () => {
@@ -194,6 +205,14 @@ describe('what comes from the disk', () => {
     expect(await load()).toMatchObject({ from: 'plain', hits: 0, rejected: 1, stored: 0 });
     expect(await record()).toEqual({ left: expect.stringContaining('model') });
     expect(await load()).toMatchObject({ from: 'plain', rejected: 0 });
+  });
+
+  it('is left from then on if it wants other inputs', async () => {
+    inputs.disk = ['a', 'b', 'w'];
+    await load();
+    expect(await load()).toMatchObject({ from: 'plain', hits: 0, rejected: 1 });
+    expect(released).toBe(2); // the one that wrote, and the one that did not fit
+    expect(await record()).toEqual({ left: expect.stringContaining('expected the inputs [a, b]') });
   });
 
   it('is stored anew where a piece of it is gone', async () => {

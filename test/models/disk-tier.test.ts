@@ -13,7 +13,7 @@ import { Spillway } from '../../src/spillway.js';
 import { openFilesIn, type TemporaryFolder, temporaryFolder } from '../cache/temporary.js';
 import { chainGraph, ones } from '../support/graphs.js';
 import { overNative } from '../support/paths.js';
-import { node, plain } from '../support/proto-model.js';
+import { graph, model, node, plain, tensor } from '../support/proto-model.js';
 
 const WIDTH = 128;
 const GRAPH = chainGraph({ layers: 2, width: WIDTH, distinct: true });
@@ -69,6 +69,26 @@ describe.each(overNative ? (['native', 'stock'] as const) : (['stock'] as const)
       const third = await restarted((cache) => cache.acquire(GRAPH));
       expect(third).toMatchObject({ hits: 1, misses: 0, stored: 0 });
       expect(seen[1]).toEqual(seen[0]);
+    });
+
+    it('takes no input from an old graph, whose initialisers are inputs, nor gives it one', async () => {
+      const add = (a: string, b: string, sum: string) => node('Add', [a, b], [sum]);
+      const old = model(
+        graph({
+          nodes: [add('v', 'w', 'folded'), add('x', 'folded', 'y')],
+          initialisers: [tensor({ name: 'v' }), tensor({ name: 'w', raw: 8 })],
+          inputs: ['x', 'v', 'w'],
+        }),
+      );
+      old[old.indexOf(Buffer.from([8, 8])) + 1] = 3; // its IR version
+      const use = async (cache: ModelCache) => {
+        using held = await cache.acquire(old);
+        expect(held.inputNames).toEqual(['x']);
+        const x = { type: 'float32' as const, dims: [2], data: Float32Array.of(1, 2) };
+        expect((await held.run({ x })).y?.data).toEqual(Float32Array.of(1, 2));
+      };
+      expect(await restarted(use)).toMatchObject({ stored: 1 });
+      expect(await restarted(use)).toMatchObject({ hits: 1, rejected: 0 });
     });
 
     it('stores a graph that was given as bytes, which its caller may change from then on', async () => {

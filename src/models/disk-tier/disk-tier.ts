@@ -8,6 +8,7 @@ import type { Engine, EngineSession } from '../engine/engine.js';
 import { inTurn } from '../load-on-first.js';
 import type { DiskTierStats } from '../model-cache-stats.js';
 import type { ModelBytes } from '../model-source.js';
+import { rejected } from '../vetting/rejection.js';
 import { graphKey } from './graph-key.js';
 import { deleteGraph, ENTRY, readGraph } from './graph-pieces.js';
 import {
@@ -94,6 +95,7 @@ export class DiskTier {
       using graph = await readGraph(this.#store, key, record, this.#domains);
       if (!graph) return undefined;
       const session = await engine.load(graph.bytes, { ...plan, optimise: false });
+      checkInputs(session, record.inputs);
       this.#counts.hits++;
       this.#replace(key, record, withSample(record, 'disk', this.#now() - start));
       return session;
@@ -116,9 +118,9 @@ export class DiskTier {
     if (!record && !this.#closed && !this.#storing.has(key)) {
       this.#storing.add(key);
       const held = await holdBytes(load.model);
-      const weight = session.bytes();
+      const known = { weight: session.bytes(), inputs: namesOf(session), ms };
       this.#track(
-        inTurn(load.plan.device, () => this.#keep(key, load, held, { weight, ms })).finally(() =>
+        inTurn(load.plan.device, () => this.#keep(key, load, held, known)).finally(() =>
           this.#storing.delete(key),
         ),
       );
@@ -131,14 +133,14 @@ export class DiskTier {
     key: string,
     { engine, plan }: GraphLoad,
     held: HeldBytes | undefined,
-    { weight, ms }: { weight: number; ms: number },
+    { weight, inputs, ms }: { weight: number; inputs: string[]; ms: number },
   ): Promise<void> {
     using source = held;
     if (this.#closed) return;
     try {
       if (!source) throw new Error('there is no room to keep the graph until it is optimised');
       const kept = await optimiseGraph(this.#store, key, { engine, bytes: source.bytes, plan, weight });
-      await this.#store.set(key, encodeRecord({ ...kept, plain: [ms], disk: [] }), ENTRY);
+      await this.#store.set(key, encodeRecord({ ...kept, inputs, plain: [ms], disk: [] }), ENTRY);
       this.#counts.stored++;
     } catch (error) {
       this.#counts.unkept++;
@@ -169,4 +171,19 @@ export class DiskTier {
       .finally(() => this.#pending.delete(pending));
     this.#pending.add(pending);
   }
+}
+
+function namesOf({ inputs }: EngineSession): string[] {
+  return inputs.map(({ name }) => name);
+}
+
+/** Releases a session that wants other inputs than the graph does, and throws `ERR_MODEL_REJECTED`. */
+function checkInputs(session: EngineSession, wanted: readonly string[]): void {
+  const names = namesOf(session);
+  if (names.length === wanted.length && names.every((name, index) => name === wanted[index])) return;
+  session.release();
+  throw rejected(
+    'optimised graph',
+    `expected the inputs [${wanted.join(', ')}] but it has [${names.join(', ')}]`,
+  );
 }

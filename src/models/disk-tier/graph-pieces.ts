@@ -6,7 +6,7 @@ import { SpillwayError } from '../../util/errors.js';
 import { readPieces } from '../read-pieces.js';
 import { ChargedBytes } from '../vetting/charged-bytes.js';
 import { rejected } from '../vetting/rejection.js';
-import { ModelVetting } from '../vetting/vetting.js';
+import { ModelVetting, type VettedModel } from '../vetting/vetting.js';
 import type { KeptGraph } from './graph-record.js';
 
 const ID_BYTES = 16;
@@ -15,6 +15,10 @@ export const PIECE_BYTES = (2 << 20) - ID_BYTES;
 
 /** They leave before whatever else is in the store. Those of an old runtime, and old verdicts, are gone after a month. */
 export const ENTRY: DiskSetOptions = { ttl: '30d', priority: -1 };
+
+/** `GraphProto.input` and `GraphProto.value_info` with their wire type: messages of the same kind. */
+const INPUT_TAG = (11 << 3) | 2;
+const VALUE_INFO_TAG = (13 << 3) | 2;
 
 /** Puts `bytes` of a file into the store. Resolves with the id of the pieces. */
 export async function writeGraph(
@@ -43,7 +47,7 @@ export async function writeGraph(
 export async function readGraph(
   store: DiskCache,
   key: string,
-  { id, bytes }: KeptGraph,
+  { id, bytes, inputs }: KeptGraph,
   domains: readonly string[],
 ): Promise<ChargedBytes | undefined> {
   const memory = ChargedBytes.ifRoom(bytes);
@@ -58,13 +62,24 @@ export async function readGraph(
       vetting.push(part);
       memory.bytes.set(part, from);
     }
-    const [external] = vetting.end().external;
+    const vetted = vetting.end();
+    const [external] = vetted.external;
     if (external) throw rejected(external.where, 'expected data within an optimised graph');
+    dropInputs(memory.bytes, vetted.inputs, inputs);
     return memory;
   } catch (error) {
     memory[Symbol.dispose]();
     throw error;
   }
+}
+
+/**
+ * Takes from a graph the inputs that it does not have when it is loaded plainly. In old models (IR version 3) every
+ * initialiser is an input as well; where the optimiser folds it away the input stays, and would have to be fed.
+ */
+function dropInputs(graph: Uint8Array, found: VettedModel['inputs'], wanted: readonly string[]): void {
+  for (const { name, at } of found)
+    if (!wanted.includes(name) && graph[at] === INPUT_TAG) graph[at] = VALUE_INFO_TAG;
 }
 
 /** Removes the pieces of a graph. */

@@ -16,6 +16,8 @@ const keptSchema = v.strictObject({
   /** Of all its pieces, so that those of two writers are never mixed: 32 hexadecimal digits. */
   id: v.string(),
   bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  /** Names of the inputs that the graph has when it is loaded plainly. */
+  inputs: v.array(v.string()),
   /** Milliseconds of plain loads, and of loads from the disk, reading and vetting included. */
   plain: times,
   disk: times,
