@@ -9,7 +9,7 @@ export default defineConfig({
     // The second sets LD_PRELOAD: the workers have the sanitizer, the compiler and vitest itself do without.
     globalSetup: ['test/support/global-setup.ts', 'test/native/preload.ts'],
     // They use SQLite, or JavaScript alone; some start shells, which do not run under a sanitizer.
-    exclude: ['test/cache/{disk,tiered,adaptive,value}-*.test.ts'],
+    exclude: ['test/cache/{disk,tiered,adaptive,value}-*.test.ts', 'test/models/disk-tier*.test.ts'],
     include: [...PARTS.map((part) => `test/${part}/**/*.test.ts`), 'test/lifecycle/ending.test.ts'],
     env: { SPILLWAY_NATIVE: 'require', SPILLWAY_LIFECYCLE_RUNS: '16' },
     pool: 'forks',

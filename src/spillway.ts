@@ -21,7 +21,7 @@ export interface SpillwayOptions {
   readonly budget?: number | string;
   /** The budget of a kind of machine; an explicit `budget` wins. */
   readonly preset?: MemoryPreset;
-  /** Where results are kept; without it nothing is remembered. */
+  /** Where results are kept, and optimised graphs of models; without it nothing is remembered. */
   readonly cacheDir?: string;
   /** `'auto'` unless told: cuda, then webgpu, then cpu, whichever works. */
   readonly device?: 'auto' | 'cpu' | 'cuda' | 'webgpu';
@@ -88,11 +88,13 @@ export class Spillway implements AsyncDisposable {
     const { budget, preset, cacheDir, device, ...given } = parseOptions(optionsSchema, options, 'options');
     const thermal = thermalOf(given.thermal, device);
     const memory = new MemoryManager({ budget, preset });
+    let store: ResultStore | undefined;
     try {
-      const models = new ModelCache({ memory, device });
-      const store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
+      store = cacheDir === undefined ? undefined : await ResultStore.open({ dir: cacheDir });
+      const models = new ModelCache({ memory, device, disk: store?.cache });
       return new Spillway(memory, models, store, thermal);
     } catch (error) {
+      await store?.close();
       memory[Symbol.dispose]();
       throw error;
     }
@@ -122,9 +124,8 @@ export class Spillway implements AsyncDisposable {
   async close(): Promise<void> {
     for (const run of this.#runs) run.abort(new SpillwayError('ERR_CLOSED', 'spillway was closed'));
     await Promise.all([...this.#runs].map((run) => run.ended));
-    if (this.#ownThermal) this.thermal?.stop();
+    await this.models.close(); // before the store, which its optimised graphs go to
     await this.store?.close();
-    await this.models.close();
     this.memory[Symbol.dispose]();
   }
 

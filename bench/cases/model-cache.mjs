@@ -1,13 +1,13 @@
-// The model cache: what sharing a loaded graph costs, and what stays behind once work is over.
-import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+// The model cache: what sharing a loaded graph costs, what a disk beneath it saves, and what stays behind once work is over.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphBuilder } from '../../scripts/make-model/graph-builder.mjs';
 import { uniform } from '../../scripts/make-model/test-graphs.mjs';
 import { dataSet } from '../harness/data-sets.mjs';
 import { fingerprint, openOurs, openStock } from '../harness/engines.mjs';
-import { mlpFile } from '../harness/graphs.mjs';
+import { attentionFile, mlpFile, convolutionsFile as stackFile } from '../harness/graphs.mjs';
 import { residentMB } from '../harness/memory.mjs';
 
 /** @typedef {import('../harness/types.js').Context} Context */
@@ -60,6 +60,50 @@ const hits = {
   }),
   sides: { ours: acquisitions(false), load: acquisitions(true) },
 };
+
+/** Loads after which the disk has proved its worth, or not. */
+const VERDICT = 8;
+
+/**
+ * Times loads of a graph by its path, as after a restart but for what the system keeps of files.
+ * @param {boolean} tiered with a disk
+ */
+const restarts = (tiered) => ({
+  open: async (/** @type {{ model: string }} */ { model }) => {
+    const { DiskCache, ModelCache } = await import('../../dist/index.js');
+    const folder = mkdtempSync(path.join(tmpdir(), 'spillway-tier-'));
+    const disk = tiered ? await DiskCache.open(folder) : undefined;
+    const load = async () => {
+      const cache = new ModelCache({ device: 'cpu', ...(disk && { disk }) });
+      const start = performance.now();
+      const { sha256 } = await cache.acquire(model);
+      const ms = performance.now() - start;
+      await cache.close();
+      return { values: { ms }, result: sha256 };
+    };
+    for (let i = 0; i < VERDICT; i++) await load();
+    return {
+      run: load,
+      async close() {
+        await disk?.close();
+        rmSync(folder, { recursive: true });
+      },
+    };
+  },
+});
+
+/** @param {string} label @param {() => Promise<string>} file */
+const disk = (label, file) => ({
+  // Where the disk does not pay, a look-up is all that it costs.
+  measures: [{ metric: 'ms', better: 'lower', target: { atLeast: { plain: 0.95 } } }],
+  data: async () => ({ model: await file(), label: `loads of ${label}, against loads without a disk` }),
+  sides: { ours: restarts(true), plain: restarts(false) },
+});
+
+const disks = [
+  disk('six convolutions of 47 MB', () => stackFile({ layers: 6, channels: 512, side: 14 })),
+  disk('four layers of attention', () => attentionFile({ length: 64, width: 128, layers: 4 })),
+];
 
 const BATCH = 64;
 const SIDE = 56;
@@ -147,5 +191,6 @@ function pictures() {
 
 export const cases = [
   { name: 'model.cache', contests: [hits] },
+  { name: 'model.cache.disk', contests: disks },
   { name: 'mem.after', contests: [after] },
 ];

@@ -97,6 +97,10 @@ LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
     RequireShape(info, path.IsString() && sha256.IsString(), libraries);
     plan.operator_libraries.push_back({path.As<Napi::String>(), sha256.As<Napi::String>()});
   });
+  Napi::Value optimise = options["optimise"], optimised_path = options["optimisedPath"];
+  RequireShape(info, optimise.IsBoolean() && optimised_path.IsString(), "whether and where to optimise");
+  plan.optimise = optimise.As<Napi::Boolean>();
+  plan.optimised_path = optimised_path.As<Napi::String>();
   RequireShape(info, plan.threads >= 1 && plan.concurrency >= 1, "at least one thread and one run");
   RequireShape(info, plan.device == "cpu" || plan.device == "cuda" || plan.device == "webgpu",
                "'cpu', 'cuda' or 'webgpu' as the device");

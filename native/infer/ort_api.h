@@ -53,7 +53,7 @@ enum ElementType : int {
 };
 enum ValueKind : int { kTensorValue = 1 };
 enum ExecutionMode : int { kSequential = 0 };
-enum OptimizationLevel : int { kAllOptimizations = 99 };
+enum OptimizationLevel : int { kNoOptimizations = 0, kAllOptimizations = 99 };
 enum AllocatorType : int { kDeviceAllocator = 0 };
 enum MemoryType : int { kDefaultMemory = 0 };
 enum Severity : int { kWarning = 2, kError = 3, kFatal = 4 };
@@ -96,6 +96,7 @@ inline constexpr Entry<76, Failure*(Allocator*, void*)> AllocatorFree;
 
 inline constexpr Entry<10, Failure*(SessionOptions**)> CreateSessionOptions;
 inline constexpr Entry<100, void(SessionOptions*)> ReleaseSessionOptions;
+inline constexpr Entry<11, Failure*(SessionOptions*, const char* path)> SetOptimizedModelFilePath;
 inline constexpr Entry<13, Failure*(SessionOptions*, ExecutionMode)> SetSessionExecutionMode;
 inline constexpr Entry<14, Failure*(SessionOptions*, const char* path_prefix)> EnableProfiling;
 inline constexpr Entry<17, Failure*(SessionOptions*)> DisableMemPattern;

@@ -57,7 +57,10 @@ Status Configure(const LoadPlan& plan, std::shared_ptr<SessionMemory>* memory, o
   for (auto [key, value] : entries)
     RETURN_IF_FAILED(CheckOrt(ort::AddSessionConfigEntry(options, key, value)));
   RETURN_IF_FAILED(CheckOrt(ort::SetSessionExecutionMode(options, ort::kSequential)));
-  RETURN_IF_FAILED(CheckOrt(ort::SetSessionGraphOptimizationLevel(options, ort::kAllOptimizations)));
+  const auto level = plan.optimise ? ort::kAllOptimizations : ort::kNoOptimizations;
+  RETURN_IF_FAILED(CheckOrt(ort::SetSessionGraphOptimizationLevel(options, level)));
+  if (!plan.optimised_path.empty())
+    RETURN_IF_FAILED(CheckOrt(ort::SetOptimizedModelFilePath(options, plan.optimised_path.c_str())));
   RETURN_IF_FAILED(CheckOrt(ort::SetSessionLogSeverityLevel(options, ort::kFatal)));
   RETURN_IF_FAILED(CheckOrt(ort::SetIntraOpNumThreads(options, plan.threads)));
   RETURN_IF_FAILED(CheckOrt(ort::SetInterOpNumThreads(options, 1)));

@@ -21,6 +21,8 @@ struct LoadPlan {
   std::vector<std::pair<std::string, int64_t>> free_dimensions;
   std::string profile;  // how the path of the profile begins; empty for none
   std::vector<OperatorLibrary> operator_libraries;
+  bool optimise;               // false for a graph that has been optimised
+  std::string optimised_path;  // where the optimised graph is written; empty for nowhere
 };
 
 // Sets all of `plan` but what is the caller's to keep: how many runs happen at a time. `*memory` must outlive

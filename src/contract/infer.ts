@@ -64,6 +64,10 @@ export interface LoadPlan {
   readonly profile: string;
   /** Code of others that the graph may call; each is loaded only where its bytes are those that are named. */
   readonly operatorLibraries: readonly OperatorLibrary[];
+  /** False for a graph that ONNX Runtime has optimised before. */
+  readonly optimise: boolean;
+  /** The path of a file that the optimised graph is written to; `''` for none. */
+  readonly optimisedPath: string;
 }
 
 /** What an eviction gave back, as measured. */

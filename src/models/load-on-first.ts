@@ -18,7 +18,7 @@ export async function loadOnFirst<T>(
 ): Promise<T> {
   for (const [index, device] of candidates.entries()) {
     try {
-      return await turnsOn(device).run(() => load(device));
+      return await inTurn(device, () => load(device));
     } catch (error) {
       if (index === candidates.length - 1 || FINAL.has(codeOf(error) ?? '')) throw error;
       rejected.push({ device, reason: messageOf(error) });
@@ -27,8 +27,9 @@ export async function loadOnFirst<T>(
   throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no device is left to try');
 }
 
-function turnsOn(device: Device): Turns {
-  const known = turns.get(device) ?? new Turns(() => 1);
-  turns.set(device, known);
-  return known;
+/** Does `work` behind the loads on a device that were asked for before. */
+export function inTurn<T>(device: Device, work: () => Promise<T>): Promise<T> {
+  const onDevice = turns.get(device) ?? new Turns(() => 1);
+  turns.set(device, onDevice);
+  return onDevice.run(work);
 }

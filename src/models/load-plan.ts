@@ -19,7 +19,16 @@ export async function loadPlans(
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   return (device) => {
     const concurrency = settings.concurrency ?? concurrencyFor(device, threads);
-    return { device, threads, concurrency, freeDimensions, profile, operatorLibraries };
+    return {
+      device,
+      threads,
+      concurrency,
+      freeDimensions,
+      profile,
+      operatorLibraries,
+      optimise: true,
+      optimisedPath: '',
+    };
   };
 }
 

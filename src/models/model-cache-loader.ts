@@ -3,6 +3,7 @@ import { native } from '../native/load.js';
 import { codeOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
 import { deviceCandidates } from './detect.js';
+import { DiskTier } from './disk-tier/disk-tier.js';
 import type { EngineSession } from './engine/engine.js';
 import { Engines } from './engine/engines.js';
 import { loadOnFirst } from './load-on-first.js';
@@ -15,11 +16,14 @@ import type { ModelBytes } from './model-source.js';
 
 export class ModelLoader {
   readonly engines: Engines;
+  /** Undefined where no store was given. */
+  readonly tier: DiskTier | undefined;
   readonly #plan: ModelCachePlan;
   readonly #table: ModelTable;
 
   constructor(plan: ModelCachePlan, table: ModelTable) {
     this.engines = new Engines(plan.engine);
+    this.tier = plan.disk && new DiskTier(plan.disk, plan.operatorDomains);
     this.#plan = plan;
     this.#table = table;
   }
@@ -28,14 +32,20 @@ export class ModelLoader {
   async load(entry: ModelEntry, source: ModelBytes, settings: LoadSettings): Promise<LoadedModel> {
     using model = source; // the session has its own copy once it is loaded
     const choice = await this.engines.open(settings.limits);
+    const { engine } = choice;
+    // What comes of a graph that is not trusted stays within its own process.
+    const tier = settings.limits ? undefined : this.tier;
     const { candidates, rejected } = deviceCandidates(settings.device);
     const planFor = await loadPlans(model, settings);
     const passedOver = [...rejected];
     return await loadOnFirst(candidates, passedOver, async (device) => {
       await checkDevice(device);
       const plan = planFor(device);
-      const session = await this.#loadWithin(entry, () => choice.engine.load(model.bytes, plan));
-      const concurrency = choice.engine.name === 'native' ? plan.concurrency : undefined;
+      const session = await this.#loadWithin(
+        entry,
+        () => tier?.load({ engine, model, plan }) ?? engine.load(model.bytes, plan),
+      );
+      const concurrency = engine.name === 'native' ? plan.concurrency : undefined;
       const { inputs, outputs } = session;
       return {
         sha256: model.sha256,
@@ -48,6 +58,12 @@ export class ModelLoader {
         outputs,
       };
     });
+  }
+
+  /** Waits for what is being stored, then ends the engines. Harmless when repeated. */
+  async close(): Promise<void> {
+    await this.tier?.close();
+    await this.engines.close();
   }
 
   async #loadWithin(entry: ModelEntry, load: () => Promise<EngineSession>): Promise<EngineSession> {

@@ -1,5 +1,6 @@
 // Options of the model cache: validated, with their defaults.
 import * as v from 'valibot';
+import { DiskCache } from '../cache/disk-cache.js';
 import { MemoryManager } from '../memory/manager.js';
 import { native } from '../native/load.js';
 import { parseDuration } from '../util/durations.js';
@@ -24,6 +25,15 @@ const cacheSchema = v.optional(
      * unless told, but by the budget of the process.
      */
     maxBytes: v.optional(v.union([v.number(), v.string()], "a size such as 1048576, '512MB' or '30%'")),
+    /**
+     * Where graphs are kept as ONNX Runtime optimised them, for their next loads, also by other processes: by content,
+     * engine, its version, device, processor and options. A graph that does not load faster from there is loaded plainly.
+     * A graph may take a quarter of the store's limit, 256 MB where it has none; it leaves before other entries, and after
+     * 30 days. While one is optimised, once, after its first load, it is in memory a second time, not counted to
+     * `maxBytes`, where the budget has room. Graphs that are not trusted are left out. The store is the caller's, to close
+     * after this cache. None unless given.
+     */
+    disk: v.optional(v.custom<DiskCache>((value) => value instanceof DiskCache, 'an open DiskCache')),
     /** How long a graph stays loaded after its last use, unless it is pinned: `'5m'`, or milliseconds. */
     ttl: v.optional(v.union([v.number(), v.string()], 'a duration')),
   }),

@@ -26,8 +26,28 @@ export interface ModelCacheStats {
     readonly pinned: boolean;
   }[];
   readonly engine: { readonly name: string; readonly version: string; readonly reason: string } | undefined;
+  /** Undefined without a disk tier. */
+  readonly disk: DiskTierStats | undefined;
   readonly childRssBytes: number;
   readonly peakChildRssBytes: number;
+}
+
+/** Loads are counted since the cache was made; those of graphs that are not trusted are not among them. */
+export interface DiskTierStats {
+  /** Loads of an optimised graph from the disk. */
+  readonly hits: number;
+  /** Plain loads of graphs whose optimised form was not there. */
+  readonly misses: number;
+  /** Plain loads although it was there, to compare, and of graphs that have proved no faster from the disk, or unfit. */
+  readonly plain: number;
+  /** Optimised graphs put there. */
+  readonly stored: number;
+  /** Optimised graphs that were not whole, or could not be loaded: they were removed. */
+  readonly rejected: number;
+  /** Optimised graphs that were not put there: no room for it in memory, too large, not to be written. */
+  readonly unkept: number;
+  /** What went wrong last, for a person. */
+  readonly problem: string | undefined;
 }
 
 export interface EvictionCounts {

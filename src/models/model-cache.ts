@@ -107,6 +107,7 @@ export class ModelCache {
       maxBytes: this.#plan.maxBytes,
       models,
       engine: engine && { name: engine.name, version: engine.version, reason },
+      disk: this.#loader.tier?.stats(),
       childRssBytes: engines.childRssBytes(),
       peakChildRssBytes: engines.peakChildRssBytes(),
     };
@@ -131,7 +132,7 @@ export class ModelCache {
     this.#forgetSpills?.();
     const entries = this.#table.drain();
     await Promise.allSettled(entries.map(async ({ loading }) => (await loading).session.release()));
-    await this.#loader.engines.close();
+    await this.#loader.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

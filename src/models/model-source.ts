@@ -16,6 +16,8 @@ import { ModelVetting, type VettedModel } from './vetting/vetting.js';
 export interface ModelBytes extends Disposable {
   /** Of length 0 after disposal, unless they are the caller's own. */
   readonly bytes: Uint8Array;
+  /** What holds them; undefined where they are the caller's own. */
+  readonly memory: ChargedBytes | undefined;
   /** Of the graph's own file, or of the bytes as they were given. */
   readonly sha256: string;
   /** Names the content: of the graph, and of its data in other files. */
@@ -51,7 +53,8 @@ export async function fromBytes(bytes: Uint8Array, domains: readonly string[]): 
   if (external[0]) throw rejected(external[0].where, 'expected data within a model that is given as bytes');
   checkFits(bytes.length + weightBytes, 'the model and its weights');
   const sha256 = hash.digest('hex');
-  return { bytes, sha256, key: sha256, freeDimensions, stamps: undefined, [Symbol.dispose]: () => undefined };
+  const own = { bytes, memory: undefined, stamps: undefined, [Symbol.dispose]: () => undefined };
+  return { ...own, sha256, key: sha256, freeDimensions };
 }
 
 /**
@@ -114,6 +117,7 @@ function modelOf(
 ): ModelBytes {
   return {
     bytes: memory.bytes,
+    memory,
     sha256,
     key,
     freeDimensions,

@@ -52,7 +52,7 @@ export interface ResultStoreStats {
   readonly misses: number;
   /** Entries that failed their checksum; each counts as a miss and is overwritten by the next `set`. */
   readonly corrupt: number;
-  /** Changes committed. */
+  /** Changes committed; here and in `corrupt` and `queuedBytes`, those of others who share the folder are included. */
   readonly committed: number;
   readonly queuedBytes: number;
 }
@@ -83,6 +83,11 @@ export class ResultStore implements AsyncDisposable {
   /** The cache folder, with device and inode. */
   get folder(): CacheFolder {
     return this.#cache.folder;
+  }
+
+  /** What results are kept in, for others who keep something in the same folder; it is closed with this store. */
+  get cache(): DiskCache {
+    return this.#cache;
   }
 
   /** Opens the store in a cache folder and starts its thread; rejects as `DiskCache.open` does. */

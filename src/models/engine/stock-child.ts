@@ -96,7 +96,8 @@ async function create(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<
     return await stock.InferenceSession.create(model, {
       executionProviders: [plan.device],
       executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
+      graphOptimizationLevel: plan.optimise ? 'all' : 'disabled',
+      ...(plan.optimisedPath && { optimizedModelFilePath: plan.optimisedPath }),
       intraOpNumThreads: plan.threads,
       interOpNumThreads: 1,
       enableCpuMemArena: false,

@@ -21,6 +21,8 @@ export class GraphReader implements MessageReader {
   readonly fields = GRAPH_FIELDS;
   readonly where: () => string;
   readonly inputs: string[] = [];
+  /** Where each input begins in the model, with the number of its field. */
+  readonly inputsAt: number[] = [];
   readonly outputs: string[] = [];
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions = new Set<string>();
@@ -39,7 +41,10 @@ export class GraphReader implements MessageReader {
   open(field: number, span: Span): MessageReader {
     const { tally, sink } = this.#surroundings;
     if (field === GRAPH.node) return new NodeReader(this.where, this.#scope, this.#surroundings);
-    if (field === GRAPH.input) return this.#value('input', this.inputs);
+    if (field === GRAPH.input) {
+      this.inputsAt.push(span.headerAt - 1);
+      return this.#value('input', this.inputs);
+    }
     if (field === GRAPH.output) return this.#value('output', this.outputs);
     tally.add('tensors');
     const declare = ({ name }: TensorReader) => this.#scope.initialiser(name);

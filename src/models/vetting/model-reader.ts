@@ -16,6 +16,12 @@ const MODEL_FIELDS: FieldTable = {
   [MODEL.function]: 'messages',
 };
 
+/** An input of the graph, and where it begins in the model: at the number of its field, in one byte. */
+export interface ModelInput {
+  readonly name: string;
+  readonly at: number;
+}
+
 export class ModelReader implements MessageReader {
   readonly fields = MODEL_FIELDS;
   /** Tensors whose data is in other files, in the order of the model. */
@@ -55,6 +61,11 @@ export class ModelReader implements MessageReader {
       );
     this.#graph = new GraphReader(() => 'graph', { ...surroundings, calls: this.#calls });
     return this.#graph;
+  }
+
+  get inputs(): readonly ModelInput[] {
+    const { inputs = [], inputsAt = [] } = this.#graph ?? {};
+    return inputs.map((name, index) => ({ name, at: inputsAt[index] as number }));
   }
 
   /** Names of the free dimensions of the graph's inputs. */

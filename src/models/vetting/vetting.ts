@@ -1,6 +1,6 @@
 // Checks an ONNX model as its bytes come by, before ONNX Runtime sees it.
 import type { ExternalTensor } from './external-reader.js';
-import { ModelReader } from './model-reader.js';
+import { type ModelInput, ModelReader } from './model-reader.js';
 import { DEFAULT_DOMAINS } from './operators.js';
 import { rejected } from './rejection.js';
 import { WireReader } from './wire.js';
@@ -9,6 +9,7 @@ import { WireReader } from './wire.js';
 export interface VettedModel {
   /** Tensors whose data lies in other files, in the order of the model. */
   readonly external: readonly ExternalTensor[];
+  readonly inputs: readonly ModelInput[];
   /** Bytes of all tensors once they are loaded, external and sparse ones included. */
   readonly weightBytes: number;
   /** Names of the free dimensions of its inputs. */
@@ -46,8 +47,8 @@ export class ModelVetting {
 
   end(): VettedModel {
     this.#wire.end();
-    const { external, weightBytes, freeDimensions } = this.#model;
-    return { external, weightBytes, freeDimensions };
+    const { external, inputs, weightBytes, freeDimensions } = this.#model;
+    return { external, inputs, weightBytes, freeDimensions };
   }
 
   /** Tensors with data in other files that have come by until now. */
