@@ -124,6 +124,7 @@ export class Spillway implements AsyncDisposable {
   async close(): Promise<void> {
     for (const run of this.#runs) run.abort(new SpillwayError('ERR_CLOSED', 'spillway was closed'));
     await Promise.all([...this.#runs].map((run) => run.ended));
+    if (this.#ownThermal) this.thermal?.stop();
     await this.models.close(); // before the store, which its optimised graphs go to
     await this.store?.close();
     this.memory[Symbol.dispose]();
