@@ -172,7 +172,8 @@ describe.runIf(overNative)('the cores', () => {
     abort.abort(new Error('never mind'));
     await done();
     // With one core the long run has it.
-    expect(order.slice(1)).toEqual(CORES > 1 ? ['short', 'long'] : ['long', 'short']);
+    const succeeded = order.filter((name) => name !== 'wide failed');
+    expect(succeeded).toEqual(CORES > 1 ? ['short', 'long'] : ['long', 'short']);
   });
 
   it('are shared with other threads, and given back by one that is terminated while its runs wait', async () => {
