@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "core/never_destroyed.h"
+#include "core/slice.h"
 
 namespace spillway {
 namespace {
@@ -87,6 +88,7 @@ class ThreadPool {
 
  private:
   void Loop() {
+    TakeUsualSlices();
     std::unique_lock lock(mutex_);
     for (;;) {
       ++idle_;

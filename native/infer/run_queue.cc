@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/cpu.h"
 #include "core/never_destroyed.h"
+#include "core/slice.h"
 
 namespace spillway {
 
@@ -85,6 +86,7 @@ class RunTurns {
 
   // On a thread of ours: this run, then whatever comes next.
   void Serve(Turn turn) {
+    const LongSlices slices;
     for (;;) {
       turn.work();
       turn.work = nullptr;  // its captures are freed before the lock is taken

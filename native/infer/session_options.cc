@@ -3,6 +3,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/slice.h"
 #include "infer/library.h"
 
 namespace spillway {
@@ -13,6 +14,7 @@ void* CreatePoolThread(void* options, void (*work)(void*), void* argument) {
   auto memory = *static_cast<std::shared_ptr<SessionMemory>*>(options);
   try {
     return new std::thread([memory = std::move(memory), work, argument] {
+      const LongSlices slices;
       JoinSessionPool(memory);
       work(argument);
     });
