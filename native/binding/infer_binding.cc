@@ -18,7 +18,9 @@ class LoadTask : public Task {
 
   void Execute() override {
     try {
-      status = InferSession::Load(model_, bytes_, plan_, cancelled_, &session_);
+      std::unique_ptr<InferSession> session;
+      status = InferSession::Load(model_, bytes_, plan_, cancelled_, &session);
+      if (status.ok()) status = GraphSession::Make(std::move(session), plan_, &session_);
     } catch (const std::exception& error) {
       status = Status::Error("ERR_ENGINE", error.what());
     }
@@ -33,9 +35,8 @@ class LoadTask : public Task {
     if (napi_new_instance(env, environment_.session_class.Value(), 0, nullptr, &handle) != napi_ok ||
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
-    static_cast<SessionHandle*>(wrapped)->Adopt(
-        std::make_unique<GraphSession>(std::move(session_), static_cast<int64_t>(bytes_)), plan_.concurrency,
-        environment_.background);
+    static_cast<SessionHandle*>(wrapped)->Adopt(std::move(session_), plan_.concurrency,
+                                                environment_.background);
     return handle;
   }
 
@@ -46,7 +47,7 @@ class LoadTask : public Task {
   const size_t bytes_;
   const LoadPlan plan_;
   std::atomic<bool> cancelled_{false};
-  std::unique_ptr<InferSession> session_;
+  std::unique_ptr<GraphSession> session_;
 };
 
 Napi::Value Open(const Napi::CallbackInfo& info) {
@@ -75,14 +76,19 @@ void ForEachObject(const Napi::CallbackInfo& info, const Napi::Value& value, con
 
 LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
   Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"],
-              concurrency = options["concurrency"];
-  RequireShape(info, device.IsString() && threads.IsNumber() && concurrency.IsNumber() && profile.IsString(),
+              concurrency = options["concurrency"], weights = options["weightBytes"],
+              structure = options["structureBytes"];
+  RequireShape(info,
+               device.IsString() && threads.IsNumber() && concurrency.IsNumber() && profile.IsString() &&
+                   weights.IsNumber() && structure.IsNumber(),
                "a plan of final values");
   LoadPlan plan;
   plan.device = device.As<Napi::String>();
   plan.threads = threads.As<Napi::Number>().Int32Value();
   plan.concurrency = concurrency.As<Napi::Number>().Int32Value();
   plan.profile = profile.As<Napi::String>();
+  plan.weight_bytes = weights.As<Napi::Number>().Int64Value();
+  plan.structure_bytes = structure.As<Napi::Number>().Int64Value();
   const char* dimensions = "free dimensions of the form { name, size }";
   ForEachObject(info, options["freeDimensions"], dimensions, [&](const Napi::Object& item) {
     Napi::Value name = item["name"], size = item["size"];

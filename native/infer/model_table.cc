@@ -17,9 +17,13 @@ int64_t ResidentBytes() {
 
 }  // namespace
 
-GraphSession::GraphSession(std::unique_ptr<InferSession> session, int64_t graph_bytes)
-    : session_(std::move(session)), unseen_(std::max<int64_t>(0, graph_bytes - session_->bytes())) {
-  Ledger::Global().Overdraw(ModelsAccount(), unseen_);  // it exists already
+Status GraphSession::Make(std::unique_ptr<InferSession> session, const LoadPlan& plan,
+                          std::unique_ptr<GraphSession>* out) {
+  const int64_t unseen = std::max<int64_t>(0, plan.weight_bytes - session->bytes()) + plan.structure_bytes;
+  if (!Ledger::Global().Charge(ModelsAccount(), unseen))
+    return RefusedStatus("loading the graph", ModelsAccount(), unseen);
+  out->reset(new GraphSession(std::move(session), unseen));
+  return Status::Ok();
 }
 
 GraphSession::~GraphSession() { Free(); }

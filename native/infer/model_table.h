@@ -17,14 +17,18 @@
 
 namespace spillway {
 
-// A session and the weights it keeps beyond our allocator.
+// A session and the memory it keeps beyond our allocator.
 //
-// ONNX Runtime 1.30 only allocates from us what its kernels pack and what runs need; other weights stay in
-// memory of its own, where they cannot be measured. They are in the bytes of the graph, which are charged as
-// far as the session's own do not reach.
+// ONNX Runtime 1.30 only allocates from us what its kernels pack and what runs need; other weights, what it
+// makes of them while it optimises the graph, and the nodes stay in memory of its own, where they cannot be
+// measured. What they come to is worked out before the load (src/models/vetting/constants.ts); weights are
+// charged as far as the session's own bytes do not reach.
 class GraphSession {
  public:
-  GraphSession(std::unique_ptr<InferSession> session, int64_t graph_bytes);
+  // Charges what the session keeps out of sight; ERR_OUT_OF_MEMORY, and the session freed, where the ledger
+  // refuses.
+  static Status Make(std::unique_ptr<InferSession> session, const LoadPlan& plan,
+                     std::unique_ptr<GraphSession>* out);
   ~GraphSession();
   GraphSession(const GraphSession&) = delete;
   GraphSession& operator=(const GraphSession&) = delete;
@@ -35,8 +39,12 @@ class GraphSession {
   int64_t Free();
 
  private:
+  // The bytes are charged already.
+  GraphSession(std::unique_ptr<InferSession> session, int64_t unseen)
+      : session_(std::move(session)), unseen_(unseen) {}
+
   std::unique_ptr<InferSession> session_;
-  int64_t unseen_;
+  const int64_t unseen_;
 };
 
 // What an eviction gave back, as measured.

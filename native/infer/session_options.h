@@ -21,6 +21,8 @@ struct LoadPlan {
   std::vector<std::pair<std::string, int64_t>> free_dimensions;
   std::string profile;  // how the path of the profile begins; empty for none
   std::vector<OperatorLibrary> operator_libraries;
+  // What the session keeps where we do not see it: constants, where kernels do not pack them, and nodes.
+  int64_t weight_bytes, structure_bytes;
 };
 
 // Sets all of `plan` but what is the caller's to keep: how many runs happen at a time. `*memory` must outlive

@@ -64,6 +64,10 @@ export interface LoadPlan {
   readonly profile: string;
   /** Code of others that the graph may call; each is loaded only where its bytes are those that are named. */
   readonly operatorLibraries: readonly OperatorLibrary[];
+  /** What the session keeps of its constants where kernels do not pack them, as vetting works it out. */
+  readonly weightBytes: number;
+  /** What its nodes take beside them, by estimate. */
+  readonly structureBytes: number;
 }
 
 /** What an eviction gave back, as measured. */
@@ -85,7 +89,7 @@ export interface InferSession {
   readonly outputs: readonly ValueInfo[];
   /**
    * Bytes the session holds now: packed weights and runs to the byte; with other weights, which ONNX Runtime keeps out
-   * of sight, at least the bytes of the graph.
+   * of sight, at least the `weightBytes` of its plan; and its `structureBytes`.
    */
   bytes(): number;
   /** One more holder; false where it has been evicted or released, and must be loaded again. */

@@ -19,7 +19,17 @@ export async function loadPlans(
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
   return (device) => {
     const concurrency = settings.concurrency ?? concurrencyFor(device, threads);
-    return { device, threads, concurrency, freeDimensions, profile, operatorLibraries };
+    const { cpu, elsewhere, structure } = model.kept;
+    return {
+      device,
+      threads,
+      concurrency,
+      freeDimensions,
+      profile,
+      operatorLibraries,
+      weightBytes: device === 'cpu' ? cpu : elsewhere,
+      structureBytes: structure,
+    };
   };
 }
 

@@ -34,7 +34,8 @@ export class ModelLoader {
     return await loadOnFirst(candidates, passedOver, async (device) => {
       await checkDevice(device);
       const plan = planFor(device);
-      const session = await this.#loadWithin(entry, () => choice.engine.load(model.bytes, plan));
+      const expected = Math.max(entry.expected, plan.weightBytes + plan.structureBytes);
+      const session = await this.#loadWithin(entry, expected, () => choice.engine.load(model.bytes, plan));
       const concurrency = choice.engine.name === 'native' ? plan.concurrency : undefined;
       const { inputs, outputs } = session;
       return {
@@ -50,12 +51,16 @@ export class ModelLoader {
     });
   }
 
-  async #loadWithin(entry: ModelEntry, load: () => Promise<EngineSession>): Promise<EngineSession> {
-    await this.#makeRoom(entry, entry.expected);
-    entry.bytes = entry.expected;
+  async #loadWithin(
+    entry: ModelEntry,
+    expected: number,
+    load: () => Promise<EngineSession>,
+  ): Promise<EngineSession> {
+    await this.#makeRoom(entry, expected);
+    entry.bytes = expected;
     let session: EngineSession | undefined;
     try {
-      session = await this.#loadRelieved(entry.expected, load);
+      session = await this.#loadRelieved(expected, load);
       entry.measured = entry.bytes = session.bytes();
       await this.#makeRoom(entry, entry.bytes);
       return session;

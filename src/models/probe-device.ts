@@ -10,7 +10,15 @@ const GRAPH = Buffer.from(
   'CAgSCHNwaWxsd2F5OkAKFQoBeAoBeBIBeRoFQWRkXzAiA0FkZBIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgIQEQ==',
   'base64',
 );
-const PLAN = { threads: 1, concurrency: 1, freeDimensions: [], profile: '', operatorLibraries: [] };
+const PLAN = {
+  threads: 1,
+  concurrency: 1,
+  freeDimensions: [],
+  profile: '',
+  operatorLibraries: [],
+  weightBytes: 0,
+  structureBytes: 0,
+};
 /** A driver that compiles its first shader takes seconds; one that takes longer does not come back. */
 const HANGS_MS = 60_000;
 

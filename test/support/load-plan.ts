@@ -9,4 +9,6 @@ export const CPU_PLAN: LoadPlan = {
   freeDimensions: [],
   profile: '',
   operatorLibraries: [],
+  weightBytes: 0,
+  structureBytes: 0,
 };

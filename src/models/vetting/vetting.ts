@@ -1,4 +1,5 @@
 // Checks an ONNX model as its bytes come by, before ONNX Runtime sees it.
+import type { KeptBytes } from './constants.js';
 import type { ExternalTensor } from './external-reader.js';
 import { ModelReader } from './model-reader.js';
 import { DEFAULT_DOMAINS } from './operators.js';
@@ -11,6 +12,8 @@ export interface VettedModel {
   readonly external: readonly ExternalTensor[];
   /** Bytes of all tensors once they are loaded, external and sparse ones included. */
   readonly weightBytes: number;
+  /** What ONNX Runtime keeps of it, constants that it makes while it loads the model included. */
+  readonly kept: KeptBytes;
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions: ReadonlySet<string>;
 }
@@ -46,8 +49,8 @@ export class ModelVetting {
 
   end(): VettedModel {
     this.#wire.end();
-    const { external, weightBytes, freeDimensions } = this.#model;
-    return { external, weightBytes, freeDimensions };
+    const { external, weightBytes, kept, freeDimensions } = this.#model;
+    return { external, weightBytes, kept, freeDimensions };
   }
 
   /** Tensors with data in other files that have come by until now. */
