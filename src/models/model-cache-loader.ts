@@ -1,4 +1,5 @@
 // Loads graphs for a cache within its bounds: makes room before, measures after, gives way where memory is short.
+import type { LoadPlan } from '../contract/index.js';
 import { native } from '../native/load.js';
 import { codeOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
@@ -34,7 +35,7 @@ export class ModelLoader {
     return await loadOnFirst(candidates, passedOver, async (device) => {
       await checkDevice(device);
       const plan = planFor(device);
-      const expected = Math.max(entry.expected, plan.weightBytes + plan.structureBytes);
+      const expected = expectedBytes(entry, plan);
       const session = await this.#loadWithin(entry, expected, () => choice.engine.load(model.bytes, plan));
       const concurrency = choice.engine.name === 'native' ? plan.concurrency : undefined;
       const { inputs, outputs } = session;
@@ -60,9 +61,11 @@ export class ModelLoader {
     entry.bytes = expected;
     let session: EngineSession | undefined;
     try {
-      session = await this.#loadRelieved(expected, load);
-      entry.measured = entry.bytes = session.bytes();
-      await this.#makeRoom(entry, entry.bytes);
+      session = await this.#loadRelieved(Math.max(expected, entry.expected), load);
+      const bytes = session.bytes();
+      // Shared weights are counted with another session once this one has gone.
+      entry.measured = entry.bytes = bytes - session.sharedBytes();
+      await this.#makeRoom(entry, bytes);
       return session;
     } catch (error) {
       session?.release();
@@ -101,4 +104,10 @@ export class ModelLoader {
       );
     }
   }
+}
+
+/** Of weights that are shared, whoever comes first learns once it is loaded; the others need no room for them. */
+function expectedBytes({ expected }: ModelEntry, plan: LoadPlan): number {
+  const own = plan.weightBytes + plan.structureBytes;
+  return plan.sharedWeights?.tensors.length ? own : Math.max(expected, own);
 }

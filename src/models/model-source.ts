@@ -7,7 +7,7 @@ import { invalidArgument, SpillwayError } from '../util/errors.js';
 import { assertUnchanged, type FileStamp, openFile, stampOf } from './file-stamp.js';
 import { readPieces } from './read-pieces.js';
 import { ChargedBytes, checkFits } from './vetting/charged-bytes.js';
-import type { KeptBytes } from './vetting/constants.js';
+import type { KeptBytes, Shareable } from './vetting/constants.js';
 import { readExternal } from './vetting/external-data.js';
 import { rejected } from './vetting/rejection.js';
 import { planSplice } from './vetting/splice.js';
@@ -25,6 +25,8 @@ export interface ModelBytes extends Disposable {
   readonly freeDimensions: ReadonlySet<string>;
   /** What a session of it keeps. */
   readonly kept: KeptBytes;
+  /** Initialisers that its sessions can share, by name. */
+  readonly shareable: ReadonlyMap<string, Shareable>;
   /** Files that were read, where all their timestamps can be trusted. */
   readonly stamps: readonly FileStamp[] | undefined;
 }
@@ -51,12 +53,12 @@ export async function fromBytes(bytes: Uint8Array, domains: readonly string[]): 
     await turn();
   }
   const vetted = vetting.end();
-  const { external, freeDimensions, kept } = vetted;
+  const { external, freeDimensions, kept, shareable } = vetted;
   if (external[0]) throw rejected(external[0].where, 'expected data within a model that is given as bytes');
   checkRoom(bytes.length, vetted);
   const sha256 = hash.digest('hex');
   const [key, stamps] = [sha256, undefined];
-  return { bytes, sha256, key, freeDimensions, kept, stamps, [Symbol.dispose]: () => undefined };
+  return { bytes, sha256, key, freeDimensions, kept, shareable, stamps, [Symbol.dispose]: () => undefined };
 }
 
 /**
@@ -112,7 +114,7 @@ async function complete(
 
 function modelOf(
   memory: ChargedBytes,
-  { freeDimensions, kept }: VettedModel,
+  { freeDimensions, kept, shareable }: VettedModel,
   sha256: string,
   key: string,
   stamps: readonly FileStamp[],
@@ -123,6 +125,7 @@ function modelOf(
     key,
     freeDimensions,
     kept,
+    shareable,
     stamps: stamps.every(({ trusted }) => trusted) ? stamps : undefined,
     [Symbol.dispose]: () => memory[Symbol.dispose](),
   };

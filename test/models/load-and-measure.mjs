@@ -1,4 +1,4 @@
-// Loads the graph of a file into several sessions, and prints, for each of them, what the ledger was charged and by how
+// Loads the graph of a file into several sessions, with further options, and prints, for each of them, what the ledger was charged and by how
 // much memory that is not of files grew, as JSON. Of several, for JavaScript's own heap grows and shrinks by megabytes.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { ModelCache } from '../../dist/models/model-cache.js';
 import { native } from '../../dist/native/load.js';
 
 const SESSIONS = 4;
-const [warm, file] = process.argv.slice(2);
+const [warm, file, options = '{}'] = process.argv.slice(2);
 const { ledger, trim } = native();
 const account = ledger.account('models', 0);
 const cache = new ModelCache({ engine: 'native', device: 'cpu', threads: 1 });
@@ -28,7 +28,7 @@ const before = await resident();
 let bytes = 0;
 // Another number of runs at a time makes another session.
 for (let concurrency = 1; concurrency <= SESSIONS; concurrency++)
-  bytes += (await cache.acquire(file, { concurrency })).bytes;
+  bytes += (await cache.acquire(file, { concurrency, ...JSON.parse(options) })).bytes;
 const grown = (await resident()) - before;
 const charged = ledger.held(account);
 await cache.close();

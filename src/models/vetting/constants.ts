@@ -20,6 +20,14 @@ export const KEPT_NOTHING: KeptBytes = { cpu: 0, elsewhere: 0, structure: 0 };
  */
 const NODE_BYTES = 6 << 10;
 
+/** An initialiser that sessions of the graph can share, on the processor. */
+export interface Shareable {
+  /** What kernels pack of it. */
+  readonly packed: number;
+  /** What it counts for in {@link KeptBytes.cpu}. */
+  readonly kept: number;
+}
+
 /** Which kinds of nodes use a constant once the graph is folded. */
 interface Uses {
   /** Kernels that keep it in an order of their own. */
@@ -28,6 +36,8 @@ interface Uses {
   computes: boolean;
   /** Nodes that only move elements, and take any type. */
   moves: boolean;
+  /** Whether all of these leave it as it is, under its name: some optimisers change an initialiser in its place. */
+  leave: boolean;
 }
 
 const FLOAT32 = 1;
@@ -44,9 +54,12 @@ export class Constants {
   readonly #known = new Map<string, Constant>();
   /** Nodes may come before the initialisers that they use. */
   readonly #nodes: FoldingNode[] = [];
+  readonly #initialisers = new Set<string>();
+  readonly #uses = new Map<string, Uses>();
 
   initialiser(name: string, constant: Constant): void {
     this.#known.set(name, constant);
+    this.#initialisers.add(name);
   }
 
   node(node: FoldingNode): void {
@@ -56,7 +69,7 @@ export class Constants {
   /** Once all is there. An input's initialiser is its default: it is kept, and nothing is made of it ahead. */
   kept(inputs: readonly string[], outputs: readonly string[]): KeptBytes {
     const fixed = new Set([...inputs, ...outputs]);
-    const uses = new Map<string, Uses>();
+    const uses = this.#uses;
     for (const node of this.#nodes) {
       const made = this.#fold(node, fixed);
       if (made) this.#known.set(node.outputs[0] as string, made);
@@ -74,6 +87,25 @@ export class Constants {
     return { cpu, elsewhere, structure: this.#nodes.length * NODE_BYTES };
   }
 
+  /** Initialisers that sessions can share, by name; known after {@link kept}. */
+  shareable(): Map<string, Shareable> {
+    const found = new Map<string, Shareable>();
+    for (const name of this.#initialisers) {
+      const constant = this.#known.get(name);
+      const use = this.#uses.get(name);
+      if (!constant || !use?.leave || (use.packs && constant.typeNumber !== FLOAT32)) continue;
+      const packed = use.packs && constant.dims.length === 2 ? constant.bytes : 0;
+      found.set(name, { packed, kept: bytesOnCpu(constant, use) });
+    }
+    return found;
+  }
+
+  /** All names that are constant or may become so. */
+  *names(): Iterable<string> {
+    yield* this.#known.keys();
+    for (const { outputs } of this.#nodes) yield* outputs;
+  }
+
   /** What a node makes, where that is known ahead; no output of the graph is. */
   #fold(node: FoldingNode, fixed: ReadonlySet<string>): Constant | undefined {
     const names = node.inputs.filter((name) => name !== '');
@@ -84,9 +116,11 @@ export class Constants {
 }
 
 function note(uses: Map<string, Uses>, name: string, operator: string, at: number): void {
-  const use = uses.get(name) ?? { packs: false, computes: false, moves: false };
+  const use = uses.get(name) ?? { packs: false, computes: false, moves: false, leave: true };
   uses.set(name, use);
-  if (PACKS.has(operator) && at === 1) use.packs = true;
+  const packs = PACKS.has(operator) && at === 1;
+  use.leave &&= packs || (operator === 'Gather' && at === 0);
+  if (packs) use.packs = true;
   else if (MOVES.has(operator)) use.moves = true;
   else use.computes = true;
 }

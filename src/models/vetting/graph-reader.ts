@@ -1,5 +1,5 @@
 // A `GraphProto`: its nodes, what they start from and what comes out. Nodes may hold graphs again.
-import { Constants, type KeptBytes } from './constants.js';
+import { Constants, type KeptBytes, type Shareable } from './constants.js';
 import { type Attribute, type Constant, FOLDING_ATTRIBUTES, MAX_INTEGERS } from './folding.js';
 import { varintIntegers } from './integers.js';
 import type { FieldTable, MessageReader, Span } from './message.js';
@@ -67,12 +67,19 @@ export class GraphReader implements MessageReader {
         );
       this.#outer(name, user);
     }
-    if (this.#outer) this.#surroundings.sink.keep(this.kept(this.inputs));
+    if (!this.#outer) return;
+    this.#surroundings.sink.keep(this.kept(this.inputs));
+    for (const name of this.#constants.names()) this.#surroundings.inner.add(name);
   }
 
   /** What it keeps of its constants, those that are defaults of `inputs` as they are. */
   kept(inputs: readonly string[]): KeptBytes {
     return this.#constants.kept(inputs, this.outputs);
+  }
+
+  /** Initialisers that sessions can share; known after {@link kept}. */
+  shareable(): Map<string, Shareable> {
+    return this.#constants.shareable();
   }
 
   #value(kind: 'input' | 'output', names: string[]): MessageReader {

@@ -43,6 +43,7 @@ export interface MessageReader {
   sized?(field: number, size: number): void;
   /** The bytes of a `payload`, or of `varints`, before its size is told, where they are at most {@link GLIMPSE_BYTES}. */
   glimpse?(field: number, bytes: Uint8Array): void;
-  open?(field: number, span: Span): MessageReader;
+  /** What reads the message; undefined steps over it. */
+  open?(field: number, span: Span): MessageReader | undefined;
   close?(): void;
 }

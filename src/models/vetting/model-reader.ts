@@ -1,5 +1,5 @@
 // A `ModelProto`: its graph and its functions. What is used for training alone, ONNX Runtime does not read.
-import { KEPT_NOTHING, type KeptBytes } from './constants.js';
+import { KEPT_NOTHING, type KeptBytes, type Shareable } from './constants.js';
 import type { ExternalTensor } from './external-reader.js';
 import { FunctionReader } from './function-reader.js';
 import { GraphReader } from './graph-reader.js';
@@ -28,9 +28,12 @@ export class ModelReader implements MessageReader {
   weightBytes = 0;
   /** What stays once the graph is loaded and folded. */
   kept = KEPT_NOTHING;
+  /** Initialisers that sessions of the model can share, by name. */
+  shareable = new Map<string, Shareable>();
   #irVersion = 0;
   #graph: GraphReader | undefined;
   readonly #tally = new Tally();
+  readonly #inner = new Set<string>();
   readonly #calls = new Calls();
   readonly #functions = new Functions();
   readonly #domains: ReadonlySet<string>;
@@ -55,7 +58,7 @@ export class ModelReader implements MessageReader {
   }
 
   open(field: number): MessageReader {
-    const surroundings = { sink: this.#sink, tally: this.#tally };
+    const surroundings = { sink: this.#sink, tally: this.#tally, inner: this.#inner };
     if (field === MODEL.function)
       return new FunctionReader(surroundings, (operator, calls, where) =>
         this.#functions.add(operator, calls, where),
@@ -78,6 +81,8 @@ export class ModelReader implements MessageReader {
       throw rejected('graph', 'expected outputs of different names');
     this.#functions.check(this.#calls, this.#domains);
     this.#keep(this.#graph.kept(this.#irVersion < DEFAULTS_SINCE ? [] : this.#graph.inputs));
+    this.shareable = this.#graph.shareable();
+    for (const name of this.#inner) this.shareable.delete(name);
   }
 
   #keep({ cpu, elsewhere, structure }: KeptBytes): void {

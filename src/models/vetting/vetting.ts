@@ -1,5 +1,5 @@
 // Checks an ONNX model as its bytes come by, before ONNX Runtime sees it.
-import type { KeptBytes } from './constants.js';
+import type { KeptBytes, Shareable } from './constants.js';
 import type { ExternalTensor } from './external-reader.js';
 import { ModelReader } from './model-reader.js';
 import { DEFAULT_DOMAINS } from './operators.js';
@@ -14,6 +14,8 @@ export interface VettedModel {
   readonly weightBytes: number;
   /** What ONNX Runtime keeps of it, constants that it makes while it loads the model included. */
   readonly kept: KeptBytes;
+  /** Initialisers that sessions of it can share, by name. */
+  readonly shareable: ReadonlyMap<string, Shareable>;
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions: ReadonlySet<string>;
 }
@@ -49,8 +51,8 @@ export class ModelVetting {
 
   end(): VettedModel {
     this.#wire.end();
-    const { external, weightBytes, kept, freeDimensions } = this.#model;
-    return { external, weightBytes, kept, freeDimensions };
+    const { external, weightBytes, kept, shareable, freeDimensions } = this.#model;
+    return { external, weightBytes, kept, shareable, freeDimensions };
   }
 
   /** Tensors with data in other files that have come by until now. */
