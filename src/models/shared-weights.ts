@@ -1,6 +1,7 @@
 // Which weights of a graph its sessions can share.
 import type { SharedWeights } from '../contract/index.js';
 import type { ModelBytes } from './model-source.js';
+import { elementType } from './vetting/element-types.js';
 import { rawInitialisers } from './vetting/initialisers.js';
 
 /** A smaller one is not worth a place in the table: a page. */
@@ -12,10 +13,11 @@ export interface Sharing {
   readonly keptBytes: number;
 }
 
-/** Data that is not raw, but a list of numbers, each session has for itself. */
+/** Data that is not raw, but a list of numbers, and elements of less than a byte, each session has for itself. */
 export function sharingOf(model: ModelBytes): Sharing {
   const tensors = rawInitialisers(model.bytes).filter(
-    ({ name, bytes }) => bytes >= SMALLEST && model.shareable.has(name),
+    ({ name, typeNumber, bytes }) =>
+      bytes >= SMALLEST && model.shareable.has(name) && (elementType(typeNumber)?.bits ?? 0) >= 8,
   );
   let packedBytes = 0;
   let keptBytes = 0;

@@ -1,4 +1,4 @@
-// Sessions that share the weights of their graph: what they cost, what they compute, and what is left when they go.
+// Sessions that share the weights of their graph: which, what they cost, and what is left when they go.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,10 +7,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { encodeModel } from '../../scripts/make-model/encoder.mjs';
-import type { LoadPlan, Tensor } from '../../src/contract/index.js';
+import type { LoadPlan } from '../../src/contract/index.js';
 import { onnxruntimeLibrary } from '../../src/models/engine/onnxruntime.js';
-import type { Model } from '../../src/models/model.js';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { fromBytes } from '../../src/models/model-source.js';
 import { sharingOf } from '../../src/models/shared-weights.js';
@@ -34,26 +32,6 @@ const held = () => ledger.held(models);
 const settings = { engine: 'native', device: 'cpu', threads: 1 } as const;
 const open = (options = {}) => new ModelCache({ ...settings, shareWeights: true, ...options });
 const freed = () => vi.waitFor(() => expect(held()).toBe(0), { timeout: 10_000 });
-
-/** Numbers without a pattern, the same each time, for every input of a model. */
-function feedsFor(model: Model): Record<string, Tensor> {
-  let state = 7;
-  const next = () => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return state / 2 ** 31;
-  };
-  return Object.fromEntries(
-    model.inputMetadata.map(({ name, type, dims: given }) => {
-      const dims = given.map((size) => (typeof size === 'number' ? size : 3));
-      const length = dims.reduce((product, size) => product * size, 1);
-      const data =
-        type === 'int64'
-          ? BigInt64Array.from({ length }, () => BigInt(Math.floor(next() * 100)))
-          : Float32Array.from({ length }, next);
-      return [name, { type: type ?? 'float32', dims, data }];
-    }),
-  );
-}
 
 describe.runIf(overNative)('shared weights', () => {
   beforeAll(() => {
@@ -96,58 +74,6 @@ describe.runIf(overNative)('shared weights', () => {
     await rm(folder, { recursive: true });
   });
 
-  it.each([
-    'layers of float32',
-    'attention of float32',
-    'a table that is multiplied with, of float32',
-    'layers of int8',
-  ])('compute what others do, bit by bit: %s', async (kind) => {
-    await using cache = new ModelCache(settings);
-    const source = weighty(kind);
-    using own = await cache.acquire(source);
-    using first = await cache.acquire(source, { shareWeights: true });
-    using second = await cache.acquire(source, { shareWeights: true, threads: 2 });
-    const feeds = feedsFor(own);
-    const expected = await own.run(feeds);
-    expect(Object.keys(expected)).not.toHaveLength(0);
-    for (const sharer of [first, second]) expect(await sharer.run(feeds)).toEqual(expected);
-    expect(cache.stats().loads).toBe(3);
-  });
-
-  it('are those of a graph whose dimensions are fixed, and of one whose data is in another file', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'spillway-shared-'));
-    const file = path.join(folder, 'graph.onnx');
-    const data = Float32Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i));
-    const value = (name: string) => ({ name, type: 'float32' as const, dims: ['n', 64] });
-    await writeFile(path.join(folder, 'weights'), data);
-    await writeFile(
-      file,
-      encodeModel({
-        name: 'external',
-        inputs: [value('x')],
-        outputs: [value('y')],
-        nodes: [
-          { op: 'MatMul', inputs: ['x', 'inside'], outputs: ['h'] },
-          { op: 'MatMul', inputs: ['h', 'w'], outputs: ['y'] },
-        ],
-        constants: {
-          w: { type: 'float32', dims: [64, 64], data, external: 'weights' },
-          inside: { type: 'float32', dims: [64, 64], data: data.map((number) => number / 2) },
-        },
-      }),
-    );
-    await using cache = new ModelCache(settings);
-    using own = await cache.acquire(file);
-    using shared = await cache.acquire(file, { shareWeights: true });
-    const before = held();
-    using fixed = await cache.acquire(file, { shareWeights: true, freeDimensions: { n: 3 } });
-    expect(held() - before).toBeLessThan(data.byteLength);
-    const feeds = feedsFor(own);
-    const expected = await own.run(feeds);
-    for (const sharer of [shared, fixed]) expect(await sharer.run(feeds)).toEqual(expected);
-    await rm(folder, { recursive: true });
-  });
-
   it('are not those whose names graphs within nodes use as well', async () => {
     const w = tensor({ name: 'w', dims: [64, 64], raw: 64 * 64 * 4 });
     const inner = protoGraph({
@@ -163,6 +89,13 @@ describe.runIf(overNative)('shared weights', () => {
       [],
     );
     expect(sharingOf(alone).weights.tensors).toMatchObject([{ name: 'w', typeNumber: 1, dims: [64, 64] }]);
+  });
+
+  it('are not those that a caller may replace', async () => {
+    const w = tensor({ name: 'w', dims: [64, 64], raw: 64 * 64 * 4 });
+    const nodes = [node('MatMul', ['x', 'w'], ['y'])];
+    const source = await fromBytes(model(protoGraph({ nodes, initialisers: [w], inputs: ['x', 'w'] })), []);
+    expect(sharingOf(source).weights.tensors).toEqual([]);
   });
 
   it('are not those that an optimiser may change in their place, or that become others', async () => {

@@ -54,6 +54,7 @@ export class Constants {
   readonly #known = new Map<string, Constant>();
   /** Nodes may come before the initialisers that they use. */
   readonly #nodes: FoldingNode[] = [];
+  /** Those that nobody can replace. */
   readonly #initialisers = new Set<string>();
   readonly #uses = new Map<string, Uses>();
 
@@ -76,6 +77,7 @@ export class Constants {
       else for (const [at, name] of node.inputs.entries()) note(uses, name, node.operator, at);
     }
     for (const name of outputs) note(uses, name, 'Identity', 0);
+    for (const name of inputs) this.#initialisers.delete(name);
     let cpu = 0;
     let elsewhere = 0;
     for (const [name, constant] of this.#known) {
