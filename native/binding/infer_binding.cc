@@ -18,7 +18,7 @@ class LoadTask : public Task {
 
   void Execute() override {
     try {
-      status = InferSession::Load(model_, bytes_, plan_, cancelled_, &session_);
+      status = Load();
     } catch (const std::exception& error) {
       status = Status::Error("ERR_ENGINE", error.what());
     }
@@ -34,20 +34,28 @@ class LoadTask : public Task {
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
     static_cast<SessionHandle*>(wrapped)->Adopt(
-        std::make_unique<GraphSession>(std::move(session_), static_cast<int64_t>(bytes_)),
+        std::move(session_),
         std::make_shared<RunQueue>(plan_.concurrency, plan_.device == "cpu" ? plan_.threads : 0),
         environment_.background);
     return handle;
   }
 
  private:
+  Status Load() {
+    std::shared_ptr<SharedWeights> shared;  // before the session
+    std::unique_ptr<InferSession> session;
+    RETURN_IF_FAILED(SharedWeights::Take(plan_.shared_weights, model_, &shared));
+    RETURN_IF_FAILED(InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session));
+    return GraphSession::Make(std::move(session), std::move(shared), plan_, &session_);
+  }
+
   Environment& environment_;
   Napi::ObjectReference pin_;
   const uint8_t* const model_;
   const size_t bytes_;
   const LoadPlan plan_;
   std::atomic<bool> cancelled_{false};
-  std::unique_ptr<InferSession> session_;
+  std::unique_ptr<GraphSession> session_;
 };
 
 Napi::Value Open(const Napi::CallbackInfo& info) {
@@ -74,16 +82,61 @@ void ForEachObject(const Napi::CallbackInfo& info, const Napi::Value& value, con
   }
 }
 
+SharedTensor ReadSharedTensor(const Napi::CallbackInfo& info, const Napi::Object& item, size_t graph_bytes) {
+  const char* expected = "tensors of the form { name, typeNumber, dims, offset, bytes } within the graph";
+  Napi::Value name = item["name"], type = item["typeNumber"], dims = item["dims"], offset = item["offset"],
+              bytes = item["bytes"];
+  RequireShape(info,
+               name.IsString() && type.IsNumber() && dims.IsArray() && offset.IsNumber() && bytes.IsNumber(),
+               expected);
+  SharedTensor tensor;
+  tensor.name = name.As<Napi::String>();
+  tensor.type = static_cast<ort::ElementType>(type.As<Napi::Number>().Int32Value());
+  auto sizes = dims.As<Napi::Array>();
+  for (uint32_t i = 0; i < sizes.Length(); ++i) {
+    Napi::Value size = sizes[i];
+    RequireShape(info, size.IsNumber(), expected);
+    tensor.dims.push_back(size.As<Napi::Number>().Int64Value());
+  }
+  const int64_t from = offset.As<Napi::Number>().Int64Value(), length = bytes.As<Napi::Number>().Int64Value();
+  const auto whole = static_cast<int64_t>(graph_bytes);
+  RequireShape(info, from >= 0 && length > 0 && from <= whole && length <= whole - from, expected);
+  tensor.offset = static_cast<size_t>(from);
+  tensor.bytes = static_cast<size_t>(length);
+  return tensor;
+}
+
+// Undefined where the session shares nothing.
+void ReadSharedWeights(const Napi::CallbackInfo& info, const Napi::Value& value, size_t graph_bytes,
+                       SharedWeightsPlan* plan) {
+  if (value.IsUndefined()) return;
+  const char* expected = "shared weights of the form { key, tensors, packedBytes }";
+  RequireShape(info, value.IsObject(), expected);
+  auto shared = value.As<Napi::Object>();
+  Napi::Value key = shared["key"], packed = shared["packedBytes"];
+  RequireShape(info, key.IsString() && packed.IsNumber(), expected);
+  plan->key = key.As<Napi::String>();
+  plan->packed_bytes = packed.As<Napi::Number>().Int64Value();
+  ForEachObject(info, shared["tensors"], expected, [&](const Napi::Object& item) {
+    plan->tensors.push_back(ReadSharedTensor(info, item, graph_bytes));
+  });
+}
+
 LoadPlan ReadPlan(const Napi::CallbackInfo& info, const Napi::Object& options) {
   Napi::Value device = options["device"], threads = options["threads"], profile = options["profile"],
-              concurrency = options["concurrency"];
-  RequireShape(info, device.IsString() && threads.IsNumber() && concurrency.IsNumber() && profile.IsString(),
+              concurrency = options["concurrency"], weights = options["weightBytes"],
+              structure = options["structureBytes"];
+  RequireShape(info,
+               device.IsString() && threads.IsNumber() && concurrency.IsNumber() && profile.IsString() &&
+                   weights.IsNumber() && structure.IsNumber(),
                "a plan of final values");
   LoadPlan plan;
   plan.device = device.As<Napi::String>();
   plan.threads = threads.As<Napi::Number>().Int32Value();
   plan.concurrency = concurrency.As<Napi::Number>().Int32Value();
   plan.profile = profile.As<Napi::String>();
+  plan.weight_bytes = weights.As<Napi::Number>().Int64Value();
+  plan.structure_bytes = structure.As<Napi::Number>().Int64Value();
   const char* dimensions = "free dimensions of the form { name, size }";
   ForEachObject(info, options["freeDimensions"], dimensions, [&](const Napi::Object& item) {
     Napi::Value name = item["name"], size = item["size"];
@@ -113,7 +166,9 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
                "a graph and a plan");
   auto model = info[0].As<Napi::Uint8Array>();
   RequireShape(info, model.TypedArrayType() == napi_uint8_array, "the bytes of a graph");
-  LoadPlan plan = ReadPlan(info, info[1].As<Napi::Object>());
+  auto options = info[1].As<Napi::Object>();
+  LoadPlan plan = ReadPlan(info, options);
+  ReadSharedWeights(info, options["sharedWeights"], model.ByteLength(), &plan.shared_weights);
   Environment& environment = Environment::Of(info.Env());
   return environment.Start(std::make_unique<LoadTask>(environment, model, std::move(plan)));
 }

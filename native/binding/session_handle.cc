@@ -128,6 +128,7 @@ Napi::Function SessionHandle::Define(Napi::Env env) {
       env, "InferSession",
       {InstanceAccessor<&SessionHandle::Inputs>("inputs"),
        InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
+       InstanceMethod<&SessionHandle::SharedBytes>("sharedBytes"),
        InstanceAccessor<&SessionHandle::Evicted>("evicted"), InstanceMethod<&SessionHandle::Hold>("hold"),
        InstanceMethod<&SessionHandle::LetGo>("letGo"), InstanceMethod<&SessionHandle::Evict>("evict"),
        InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::RunRows>("runRows"),
@@ -171,6 +172,10 @@ Napi::Value SessionHandle::Outputs(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionHandle::Bytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), graph_ ? static_cast<double>(graph_->bytes()) : 0);
+}
+
+Napi::Value SessionHandle::SharedBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), graph_ ? static_cast<double>(graph_->shared_bytes()) : 0);
 }
 
 Napi::Value SessionHandle::Evicted(const Napi::CallbackInfo& info) {

@@ -32,6 +32,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   Napi::Value Inputs(const Napi::CallbackInfo& info);
   Napi::Value Outputs(const Napi::CallbackInfo& info);
   Napi::Value Bytes(const Napi::CallbackInfo& info);
+  Napi::Value SharedBytes(const Napi::CallbackInfo& info);
   Napi::Value Evicted(const Napi::CallbackInfo& info);
   Napi::Value Hold(const Napi::CallbackInfo& info);
   void LetGo(const Napi::CallbackInfo& info);

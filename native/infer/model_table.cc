@@ -17,9 +17,19 @@ int64_t ResidentBytes() {
 
 }  // namespace
 
-GraphSession::GraphSession(std::unique_ptr<InferSession> session, int64_t graph_bytes)
-    : session_(std::move(session)), unseen_(std::max<int64_t>(0, graph_bytes - session_->bytes())) {
-  Ledger::Global().Overdraw(ModelsAccount(), unseen_);  // it exists already
+GraphSession::GraphSession(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared,
+                           int64_t unseen)
+    : shared_(std::move(shared)), session_(std::move(session)), unseen_(unseen) {
+  if (shared_) shared_->Join(this);
+}
+
+Status GraphSession::Make(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared,
+                          const LoadPlan& plan, std::unique_ptr<GraphSession>* out) {
+  const int64_t unseen = std::max<int64_t>(0, plan.weight_bytes - session->bytes()) + plan.structure_bytes;
+  if (!Ledger::Global().Charge(ModelsAccount(), unseen))
+    return RefusedStatus("loading the graph", ModelsAccount(), unseen);
+  out->reset(new GraphSession(std::move(session), std::move(shared), unseen));
+  return Status::Ok();
 }
 
 GraphSession::~GraphSession() { Free(); }
@@ -30,7 +40,8 @@ int64_t GraphSession::Free() {
   const int64_t charged = memory->bytes;
   session_.reset();  // joins its pool, whose threads are idle
   Ledger::Global().Credit(ModelsAccount(), unseen_);
-  return charged - memory->bytes + unseen_;  // what is still charged has not come back
+  const int64_t shared = SharedWeights::Drop(std::move(shared_), this);
+  return charged - memory->bytes + unseen_ + shared;  // what is still charged has not come back
 }
 
 LoadedGraph::LoadedGraph(std::unique_ptr<GraphSession> session, const void* owner, Free free)
@@ -88,6 +99,11 @@ void LoadedGraph::Release() {
 int64_t LoadedGraph::bytes() const {
   std::lock_guard lock(ModelTable::Global().mutex_);
   return session_ ? session_->bytes() : 0;
+}
+
+int64_t LoadedGraph::shared_bytes() const {
+  std::lock_guard lock(ModelTable::Global().mutex_);
+  return session_ ? session_->shared_bytes() : 0;
 }
 
 std::optional<EvictedBytes> LoadedGraph::evicted() const {

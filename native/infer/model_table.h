@@ -17,26 +17,36 @@
 
 namespace spillway {
 
-// A session and the weights it keeps beyond our allocator.
+// A session and the memory it keeps beyond our allocator.
 //
-// ONNX Runtime 1.30 only allocates from us what its kernels pack and what runs need; other weights stay in
-// memory of its own, where they cannot be measured. They are in the bytes of the graph, which are charged as
-// far as the session's own do not reach.
+// ONNX Runtime 1.30 only allocates from us what its kernels pack and what runs need; other weights, what it
+// makes of them while it optimises the graph, and the nodes stay in memory of its own, where they cannot be
+// measured. What they come to is worked out before the load (src/models/vetting/constants.ts); weights are
+// charged as far as the session's own bytes do not reach.
 class GraphSession {
  public:
-  GraphSession(std::unique_ptr<InferSession> session, int64_t graph_bytes);
+  // Charges what the session keeps out of sight; ERR_OUT_OF_MEMORY, and the session freed, where the ledger
+  // refuses.
+  static Status Make(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared,
+                     const LoadPlan& plan, std::unique_ptr<GraphSession>* out);
   ~GraphSession();
   GraphSession(const GraphSession&) = delete;
   GraphSession& operator=(const GraphSession&) = delete;
 
   InferSession* get() const { return session_.get(); }
-  int64_t bytes() const { return session_->bytes() + unseen_; }
+  int64_t bytes() const { return session_->bytes() + unseen_ + shared_bytes(); }
+  // Those of weights that sessions share, where they are counted with this one.
+  int64_t shared_bytes() const { return shared_ ? shared_->BytesOf(this) : 0; }
   // Frees it; returns what was credited.
   int64_t Free();
 
  private:
+  // The bytes are charged already.
+  GraphSession(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared, int64_t unseen);
+
+  std::shared_ptr<SharedWeights> shared_;  // before the session, which computes with them
   std::unique_ptr<InferSession> session_;
-  int64_t unseen_;
+  const int64_t unseen_;
 };
 
 // What an eviction gave back, as measured.
@@ -64,8 +74,9 @@ class LoadedGraph : public std::enable_shared_from_this<LoadedGraph> {
   // Has the session freed, once its last user is gone. Harmless when repeated.
   void Release();
 
-  // Bytes of the ledger it holds now.
+  // Bytes of the ledger it holds now, and how many of them it shares.
   int64_t bytes() const;
+  int64_t shared_bytes() const;
   // Nothing unless it was evicted.
   std::optional<EvictedBytes> evicted() const;
 

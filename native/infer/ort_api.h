@@ -25,6 +25,7 @@ struct Value;
 struct TypeInfo;
 struct TensorInfo;
 struct MemoryInfo;
+struct PrepackedWeights;
 struct CudaOptions;
 struct Failure;  // OrtStatus; null means success
 
@@ -116,6 +117,10 @@ inline constexpr Entry<205, Failure*(CudaOptions**)> CreateCUDAProviderOptions;
 inline constexpr Entry<206, Failure*(CudaOptions*, const char* const* keys, const char* const* values, size_t)> UpdateCUDAProviderOptions;
 inline constexpr Entry<208, void(CudaOptions*)> ReleaseCUDAProviderOptions;
 
+inline constexpr Entry<150, Failure*(SessionOptions*, const char* name, const Value*)> AddInitializer;
+inline constexpr Entry<166, Failure*(PrepackedWeights**)> CreatePrepackedWeightsContainer;
+inline constexpr Entry<167, void(PrepackedWeights*)> ReleasePrepackedWeightsContainer;
+inline constexpr Entry<169, Failure*(const Environment*, const void* model, size_t bytes, const SessionOptions*, PrepackedWeights*, Session**)> CreateSessionFromArrayWithPrepackedWeightsContainer;
 inline constexpr Entry<8, Failure*(const Environment*, const void* model, size_t bytes, const SessionOptions*, Session**)> CreateSessionFromArray;
 inline constexpr Entry<95, void(Session*)> ReleaseSession;
 inline constexpr Entry<30, Failure*(const Session*, size_t*)> SessionGetInputCount;
@@ -166,6 +171,7 @@ using OwnedRunOptions = Owned<RunOptions, ReleaseRunOptions>;
 using OwnedValue = Owned<Value, ReleaseValue>;
 using OwnedTypeInfo = Owned<TypeInfo, ReleaseTypeInfo>;
 using OwnedTensorInfo = Owned<TensorInfo, ReleaseTensorTypeAndShapeInfo>;
+using OwnedPrepackedWeights = Owned<PrepackedWeights, ReleasePrepackedWeightsContainer>;
 using OwnedCudaOptions = Owned<CudaOptions, ReleaseCUDAProviderOptions>;
 
 }  // namespace spillway::ort

@@ -93,7 +93,7 @@ Status ReadOutput(const std::string& name, OutputTensor* output) {
 
 }  // namespace
 
-Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
+Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
                           const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
   if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
   std::unique_ptr<InferSession> self(new InferSession());
@@ -101,12 +101,15 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   RETURN_IF_FAILED(CheckOrt(ort::CreateSessionOptions(&raw)));
   ort::OwnedSessionOptions options(raw);
   RETURN_IF_FAILED(Configure(plan, &self->memory_, raw));
+  if (shared) RETURN_IF_FAILED(shared->AddTo(raw));
   self->profiled_ = !plan.profile.empty();
 
   AllocationScope scope(ModelsAccount(), self->memory_, &cancelled);
   ort::Session* session = nullptr;
-  ort::Failure* failure =
-      ort::CreateSessionFromArray(InferLibrary::Global().environment(), model, bytes, raw, &session);
+  ort::Environment* environment = InferLibrary::Global().environment();
+  ort::Failure* failure = shared ? ort::CreateSessionFromArrayWithPrepackedWeightsContainer(
+                                       environment, model, bytes, raw, shared->container(), &session)
+                                 : ort::CreateSessionFromArray(environment, model, bytes, raw, &session);
   self->session_.reset(session);
   bool blames_graph = !failure || plan.device == "cpu" || BlamesGraph(ort::GetErrorCode(failure));
   Status status = CheckOrt(failure, blames_graph ? "ERR_MODEL_REJECTED" : "ERR_DEVICE_UNAVAILABLE");

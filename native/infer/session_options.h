@@ -11,6 +11,7 @@
 #include "infer/allocator.h"
 #include "infer/operator_library.h"
 #include "infer/ort_api.h"
+#include "infer/shared_weights.h"
 
 namespace spillway {
 
@@ -23,6 +24,9 @@ struct LoadPlan {
   std::vector<OperatorLibrary> operator_libraries;
   bool optimise;               // false for a graph that has been optimised
   std::string optimised_path;  // where the optimised graph is written; empty for nowhere
+  // What the session keeps where we do not see it: constants, where kernels do not pack them, and nodes.
+  int64_t weight_bytes, structure_bytes;
+  SharedWeightsPlan shared_weights;  // their bytes are not in the former
 };
 
 // Sets all of `plan` but what is the caller's to keep: how many runs happen at a time. `*memory` must outlive

@@ -51,6 +51,22 @@ export interface OperatorLibrary {
   readonly sha256: string;
 }
 
+/** Weights that a session shares with others of its graph in this process. */
+export interface SharedWeights {
+  /** Names the graph by its content. */
+  readonly key: string;
+  /** Initialisers, by where their bytes lie in the graph; types by their number in `TensorProto.DataType`. */
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly typeNumber: number;
+    readonly dims: readonly number[];
+    readonly offset: number;
+    readonly bytes: number;
+  }[];
+  /** What kernels pack of them. */
+  readonly packedBytes: number;
+}
+
 /** How a graph, complete in itself, is loaded: final values. */
 export interface LoadPlan {
   readonly device: Device;
@@ -68,6 +84,12 @@ export interface LoadPlan {
   readonly optimise: boolean;
   /** The path of a file that the optimised graph is written to; `''` for none. */
   readonly optimisedPath: string;
+  /** What the session keeps of its constants where kernels do not pack them, as vetting works it out. */
+  readonly weightBytes: number;
+  /** What its nodes take beside them, by estimate. */
+  readonly structureBytes: number;
+  /** Not counted in `weightBytes`. Undefined: it has all its weights for itself. */
+  readonly sharedWeights?: SharedWeights | undefined;
 }
 
 /** What an eviction gave back, as measured. */
@@ -89,9 +111,12 @@ export interface InferSession {
   readonly outputs: readonly ValueInfo[];
   /**
    * Bytes the session holds now: packed weights and runs to the byte; with other weights, which ONNX Runtime keeps out
-   * of sight, at least the bytes of the graph.
+   * of sight, at least the `weightBytes` of its plan; and its `structureBytes`. Weights that it shares are counted with
+   * the one of their sessions that was loaded first.
    */
   bytes(): number;
+  /** Those of `bytes` that are shared: 0 where they are counted with another session. */
+  sharedBytes(): number;
   /** One more holder; false where it has been evicted or released, and must be loaded again. */
   hold(): boolean;
   /** One holder less. */

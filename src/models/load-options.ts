@@ -41,6 +41,12 @@ export const loadOptionEntries = {
    * Native engine only.
    */
   freeDimensions: v.optional(v.record(v.string(), count)),
+  /**
+   * Sessions of the same graph in this process share their large weights of layers and tables, and what kernels pack of
+   * them, whichever cache or worker thread loaded them: those that say so too. Costs one more copy of these weights, so
+   * that it pays from the third session on. On the processor; native engine only.
+   */
+  shareWeights: v.optional(v.boolean()),
   /** A folder: a profile of all runs is written there, until `Model.endProfile` or the release of the graph. */
   profileFolder: v.optional(v.pipe(v.string(), v.nonEmpty())),
   /**
@@ -73,6 +79,7 @@ export interface LoadSettings {
   /** Undefined for as many as the device and the threads suggest. */
   readonly concurrency: number | undefined;
   readonly freeDimensions: readonly { readonly name: string; readonly size: number }[];
+  readonly shareWeights: boolean;
   readonly profileFolder: string | undefined;
   readonly operatorLibraries: readonly OperatorLibrary[];
   /** Those of a process of its own, for a graph that is not trusted. */
@@ -90,20 +97,24 @@ export function loadSettings(defaults: ParsedOptions, options: LoadOptions): Loa
   const freeDimensions = Object.entries(given.freeDimensions ?? defaults.freeDimensions ?? {})
     .map(([name, size]) => ({ name, size }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const shareWeights = given.shareWeights ?? defaults.shareWeights ?? false;
   const profileFolder = given.profileFolder ?? defaults.profileFolder;
   const operatorLibraries = given.operatorLibraries ?? defaults.operatorLibraries ?? [];
   const limits = limitsOf({ ...defaults, ...given });
   const digests = operatorLibraries.map(({ sha256 }) => sha256);
-  const variant = JSON.stringify([
+  const own = [device, threads, concurrency, freeDimensions, profileFolder, digests, limits, shareWeights];
+  const variant = JSON.stringify(own);
+  return {
     device,
     threads,
     concurrency,
     freeDimensions,
+    shareWeights,
     profileFolder,
-    digests,
+    operatorLibraries,
     limits,
-  ]);
-  return { device, threads, concurrency, freeDimensions, profileFolder, operatorLibraries, limits, variant };
+    variant,
+  };
 }
 
 /** Names a session: by the content of its graph, and by how it was loaded. */

@@ -8,6 +8,7 @@ import { invalidArgument, SpillwayError } from '../util/errors.js';
 import type { LoadSettings } from './load-options.js';
 import type { ModelBytes } from './model-source.js';
 import { probeDevice } from './probe-device.js';
+import { sharingNothing, sharingOf } from './shared-weights.js';
 
 /** The plan of a load for each device it is tried on. Rejects with `ERR_INVALID_ARGUMENT` for settings that do not fit. */
 export async function loadPlans(
@@ -17,8 +18,11 @@ export async function loadPlans(
   checkDimensions(model, settings);
   const { threads, freeDimensions, profileFolder, operatorLibraries } = settings;
   const profile = profileFolder === undefined ? '' : await profilePath(profileFolder);
+  const sharing = settings.shareWeights ? sharingOf(model) : undefined;
   return (device) => {
     const concurrency = settings.concurrency ?? concurrencyFor(device, threads);
+    const { cpu, elsewhere, structure } = model.kept;
+    const shared = device === 'cpu' ? sharing : sharing && sharingNothing(model);
     return {
       device,
       threads,
@@ -28,6 +32,9 @@ export async function loadPlans(
       operatorLibraries,
       optimise: true,
       optimisedPath: '',
+      weightBytes: device === 'cpu' ? cpu - (shared?.keptBytes ?? 0) : elsewhere,
+      structureBytes: structure,
+      sharedWeights: shared?.weights,
     };
   };
 }

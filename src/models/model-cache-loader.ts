@@ -1,4 +1,5 @@
 // Loads graphs for a cache within its bounds: makes room before, measures after, gives way where memory is short.
+import type { LoadPlan } from '../contract/index.js';
 import { native } from '../native/load.js';
 import { codeOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
@@ -33,16 +34,19 @@ export class ModelLoader {
     using model = source; // the session has its own copy once it is loaded
     const choice = await this.engines.open(settings.limits);
     const { engine } = choice;
-    // What comes of a graph that is not trusted stays within its own process.
-    const tier = settings.limits ? undefined : this.tier;
+    // What comes of a graph that is not trusted stays within its own process; shared weights are those of the graph as
+    // it was given.
+    const tier = settings.limits || settings.shareWeights ? undefined : this.tier;
     const { candidates, rejected } = deviceCandidates(settings.device);
     const planFor = await loadPlans(model, settings);
     const passedOver = [...rejected];
     return await loadOnFirst(candidates, passedOver, async (device) => {
       await checkDevice(device);
       const plan = planFor(device);
+      const expected = expectedBytes(entry, plan);
       const session = await this.#loadWithin(
         entry,
+        expected,
         () => tier?.load({ engine, model, plan }) ?? engine.load(model.bytes, plan),
       );
       const concurrency = engine.name === 'native' ? plan.concurrency : undefined;
@@ -66,14 +70,20 @@ export class ModelLoader {
     await this.engines.close();
   }
 
-  async #loadWithin(entry: ModelEntry, load: () => Promise<EngineSession>): Promise<EngineSession> {
-    await this.#makeRoom(entry, entry.expected);
-    entry.bytes = entry.expected;
+  async #loadWithin(
+    entry: ModelEntry,
+    expected: number,
+    load: () => Promise<EngineSession>,
+  ): Promise<EngineSession> {
+    await this.#makeRoom(entry, expected);
+    entry.bytes = expected;
     let session: EngineSession | undefined;
     try {
-      session = await this.#loadRelieved(entry.expected, load);
-      entry.measured = entry.bytes = session.bytes();
-      await this.#makeRoom(entry, entry.bytes);
+      session = await this.#loadRelieved(Math.max(expected, entry.expected), load);
+      const bytes = session.bytes();
+      // Shared weights are counted with another session once this one has gone.
+      entry.measured = entry.bytes = bytes - session.sharedBytes();
+      await this.#makeRoom(entry, bytes);
       return session;
     } catch (error) {
       session?.release();
@@ -112,4 +122,10 @@ export class ModelLoader {
       );
     }
   }
+}
+
+/** Of weights that are shared, whoever comes first learns once it is loaded; the others need no room for them. */
+function expectedBytes({ expected }: ModelEntry, plan: LoadPlan): number {
+  const own = plan.weightBytes + plan.structureBytes;
+  return plan.sharedWeights?.tensors.length ? own : Math.max(expected, own);
 }

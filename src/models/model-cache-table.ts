@@ -17,7 +17,7 @@ export class ModelEntry {
   loaded: LoadedModel | undefined;
   /** Bytes it is expected to take. */
   readonly expected: number;
-  /** Bytes it is counted with: what is expected while its load has its turn, what was measured from then on. */
+  /** Bytes it is counted with: what is expected while its load has its turn, what it has for itself from then on. */
   bytes = 0;
   /** Bytes it took at the last attempt that came so far. */
   measured: number | undefined;
@@ -62,7 +62,8 @@ export class ModelTable {
   get bytes(): number {
     this.#noticeLost();
     let sum = 0;
-    for (const { bytes, loaded } of this.#entries.values()) sum += loaded?.session.lost ? 0 : bytes;
+    for (const { bytes, loaded } of this.#entries.values())
+      sum += loaded?.session.lost ? 0 : bytes + (loaded?.session.sharedBytes() ?? 0);
     return sum;
   }
 

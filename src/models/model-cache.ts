@@ -147,7 +147,7 @@ export class ModelCache {
     if (known) return { model: await this.#hold(known, pin), shared: true };
     const bytes =
       typeof source === 'string'
-        ? await this.#read(source)
+        ? await this.#read(source, settings)
         : await fromBytes(source, this.#plan.operatorDomains);
     if (this.#closed) bytes[Symbol.dispose]();
     this.#assertOpen();
@@ -222,11 +222,13 @@ export class ModelCache {
     }
   }
 
-  async #read(file: string): Promise<ModelBytes> {
-    let reading = this.#reading.get(file);
+  /** A load disposes of what was read for it, so that only those of one session have that together. */
+  async #read(file: string, settings: LoadSettings): Promise<ModelBytes> {
+    const wanted = keyOf(file, settings);
+    let reading = this.#reading.get(wanted);
     if (!reading) {
-      reading = fromFile(file, this.#plan.operatorDomains).finally(() => this.#reading.delete(file));
-      this.#reading.set(file, reading);
+      reading = fromFile(file, this.#plan.operatorDomains).finally(() => this.#reading.delete(wanted));
+      this.#reading.set(wanted, reading);
     }
     const { key, stamps } = await reading;
     if (stamps === undefined) this.#known.delete(file);

@@ -7,6 +7,7 @@ import { invalidArgument, SpillwayError } from '../util/errors.js';
 import { assertUnchanged, type FileStamp, openFile, stampOf } from './file-stamp.js';
 import { readPieces } from './read-pieces.js';
 import { ChargedBytes, checkFits } from './vetting/charged-bytes.js';
+import type { KeptBytes, Shareable } from './vetting/constants.js';
 import { readExternal } from './vetting/external-data.js';
 import { rejected } from './vetting/rejection.js';
 import { planSplice } from './vetting/splice.js';
@@ -24,6 +25,10 @@ export interface ModelBytes extends Disposable {
   readonly key: string;
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions: ReadonlySet<string>;
+  /** What a session of it keeps. */
+  readonly kept: KeptBytes;
+  /** Initialisers that its sessions can share, by name. */
+  readonly shareable: ReadonlyMap<string, Shareable>;
   /** Files that were read, where all their timestamps can be trusted. */
   readonly stamps: readonly FileStamp[] | undefined;
 }
@@ -49,12 +54,13 @@ export async function fromBytes(bytes: Uint8Array, domains: readonly string[]): 
     vetting.push(piece);
     await turn();
   }
-  const { external, weightBytes, freeDimensions } = vetting.end();
+  const vetted = vetting.end();
+  const { external, freeDimensions, kept, shareable } = vetted;
   if (external[0]) throw rejected(external[0].where, 'expected data within a model that is given as bytes');
-  checkFits(bytes.length + weightBytes, 'the model and its weights');
+  checkRoom(bytes.length, vetted);
   const sha256 = hash.digest('hex');
   const own = { bytes, memory: undefined, stamps: undefined, [Symbol.dispose]: () => undefined };
-  return { ...own, sha256, key: sha256, freeDimensions };
+  return { ...own, sha256, key: sha256, freeDimensions, kept, shareable };
 }
 
 /**
@@ -80,7 +86,7 @@ export async function fromFile(file: string, domains: readonly string[]): Promis
       await assertUnchanged(handle, stamp);
       const sha256 = hash.digest('hex');
       if (vetted.external.length > 0) return complete(memory, vetted, path.dirname(real), sha256, stamp);
-      checkFits(size + vetted.weightBytes, 'the model and its weights');
+      checkRoom(size, vetted);
       return modelOf(memory, vetted, sha256, sha256, [stamp]);
     });
   } finally {
@@ -98,7 +104,7 @@ async function complete(
 ): Promise<ModelBytes> {
   const splice = planSplice(memory.bytes.length, vetted.external);
   checkLength(splice.length);
-  checkFits(splice.length + vetted.weightBytes, 'the model and its weights');
+  checkRoom(splice.length, vetted);
   const whole = new ChargedBytes(splice.length);
   return disposeOnFailure(whole, async () => {
     const gaps = splice.write(memory.bytes, whole.bytes);
@@ -110,7 +116,7 @@ async function complete(
 
 function modelOf(
   memory: ChargedBytes,
-  { freeDimensions }: VettedModel,
+  { freeDimensions, kept, shareable }: VettedModel,
   sha256: string,
   key: string,
   stamps: readonly FileStamp[],
@@ -121,9 +127,16 @@ function modelOf(
     sha256,
     key,
     freeDimensions,
+    kept,
+    shareable,
     stamps: stamps.every(({ trusted }) => trusted) ? stamps : undefined,
     [Symbol.dispose]: () => memory[Symbol.dispose](),
   };
+}
+
+/** A load has the model, and its weights or what becomes of them, at the least; on the device that takes least. */
+function checkRoom(bytes: number, { weightBytes, kept }: VettedModel): void {
+  checkFits(bytes + Math.max(weightBytes, kept.elsewhere) + kept.structure, 'the model and its weights');
 }
 
 async function disposeOnFailure<T>(memory: ChargedBytes, work: () => Promise<T>): Promise<T> {

@@ -18,6 +18,8 @@ const PLAN = {
   operatorLibraries: [],
   optimise: true,
   optimisedPath: '',
+  weightBytes: 0,
+  structureBytes: 0,
 };
 /** A driver that compiles its first shader takes seconds; one that takes longer does not come back. */
 const HANGS_MS = 60_000;

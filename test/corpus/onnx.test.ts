@@ -1,7 +1,9 @@
 // Real graphs, and what the ONNX backend tests expect of them, through both engines.
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/contract/index.js';
 import { ModelCache } from '../../src/models/model-cache.js';
@@ -53,6 +55,14 @@ describe.each(engines)('whole architectures through the %s engine', (engine) => 
     await expectArchitecture(caches[engine], name);
     expect(caches[engine].stats().engine?.name).toBe(engine);
   });
+});
+
+it.each(ARCHITECTURES)('%s is charged what memory grows by', async (name) => {
+  const script = path.join(import.meta.dirname, '../models/load-and-measure.mjs');
+  const [warm, file] = [ARCHITECTURES[0], name].map((each) => path.join(FOLDER, `light_${each}.onnx`));
+  const child = promisify(execFile)(process.execPath, ['--expose-gc', script, warm ?? '', file ?? '']);
+  const { grown, charged } = JSON.parse((await child).stdout) as { grown: number; charged: number };
+  expect(Math.abs(charged - grown)).toBeLessThan(Math.max(2e6, 0.05 * grown));
 });
 
 const graphs = ['pytorch-converted', 'pytorch-operator', 'simple'].flatMap((group) =>

@@ -55,6 +55,16 @@ describe.each(overNative ? (['native', 'stock'] as const) : (['stock'] as const)
     });
   });
 
+  it('makes several sessions of a file that are asked for at the same time', async () => {
+    const file = path.join(folder, 'graph.onnx');
+    await writeFile(file, twoOutputsGraph());
+    const models = await Promise.all([1, 2, 3].map((threads) => cache.acquire(file, { threads })));
+    for (const model of models) {
+      expect((await model.run(pair(2))).sum?.data).toEqual(new Float32Array(4).fill(6));
+      model[Symbol.dispose]();
+    }
+  });
+
   it('writes a profile into the folder asked for, and says where', async () => {
     using model = await cache.acquire(twoOutputsGraph(), { profileFolder: folder });
     await model.run(pair(2));

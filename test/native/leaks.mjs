@@ -13,7 +13,13 @@ const CYCLES = 3;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'spillway-leaks-'));
 const graph = path.join(folder, 'chain.onnx');
-const x = { type: 'float32', dims: [WIDTH, WIDTH], data: new Float32Array(WIDTH * WIDTH).fill(1) };
+const rows = (count) => ({
+  type: 'float32',
+  dims: [count, WIDTH],
+  data: new Float32Array(count * WIDTH).fill(1),
+});
+const x = rows(WIDTH);
+const many = rows(16 * WIDTH);
 
 writeFileSync(
   graph,
@@ -58,8 +64,12 @@ async function inferring() {
   if (rejected !== 'ERR_MODEL_REJECTED') throw new Error(`a broken graph gave ${rejected}`);
   const model = await models.acquire(graph);
   await Promise.all([model.run({ x }), model.run({ x })]);
-  const aborted = await model.run({ x }, { signal: AbortSignal.timeout(5) }).catch((error) => error.name);
+  const aborted = await model
+    .run({ x: many }, { signal: AbortSignal.timeout(5) })
+    .catch((error) => error.name);
   if (aborted !== 'TimeoutError') throw new Error(`expected the run to be aborted, got ${aborted}`);
+  const sharers = [1, 2].map((threads) => models.acquire(graph, { threads, shareWeights: true }));
+  await Promise.all(sharers.map(async (sharer) => (await sharer).run({ x })));
   model[Symbol.dispose]();
   await models.close();
 }

@@ -11,4 +11,6 @@ export const CPU_PLAN: LoadPlan = {
   operatorLibraries: [],
   optimise: true,
   optimisedPath: '',
+  weightBytes: 0,
+  structureBytes: 0,
 };

@@ -106,8 +106,13 @@ export function openConfinedEngine(limits: ChildLimits): EngineChoice {
 
 /** The binding ignores what it does not know; here it is refused. */
 function refuseNativeOnly(plan: LoadPlan, reason: string): void {
-  for (const option of ['freeDimensions', 'operatorLibraries'] as const)
-    if (plan[option].length > 0)
+  const asked = {
+    freeDimensions: plan.freeDimensions.length > 0,
+    operatorLibraries: plan.operatorLibraries.length > 0,
+    shareWeights: plan.sharedWeights !== undefined,
+  };
+  for (const [option, isAsked] of Object.entries(asked))
+    if (isAsked)
       throw new SpillwayError(
         'ERR_NATIVE_UNAVAILABLE',
         `${option} needs the native engine, but the stock one serves: ${reason}`,
@@ -147,6 +152,10 @@ class StockSession implements EngineSession {
 
   bytes(): number {
     return this.#released ? 0 : this.#graph.bytes;
+  }
+
+  sharedBytes(): number {
+    return 0;
   }
 
   hold(): boolean {

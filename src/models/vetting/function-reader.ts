@@ -1,4 +1,5 @@
 // A `FunctionProto`: an operator that the model defines itself, by nodes.
+import { Constants } from './constants.js';
 import { AttributeReader, NodeReader } from './graph-reader.js';
 import type { FieldTable, MessageReader } from './message.js';
 import { Calls, type Operator } from './operators.js';
@@ -24,7 +25,9 @@ export class FunctionReader implements MessageReader {
   readonly #surroundings: Surroundings;
   readonly #done: (operator: Operator, calls: Calls, where: string) => void;
   readonly #scope: Scope;
+  readonly #constants = new Constants();
   readonly #texts = new Map<number, string>();
+  readonly #inputs: string[] = [];
   readonly #outputs: string[] = [];
 
   constructor(
@@ -38,13 +41,14 @@ export class FunctionReader implements MessageReader {
   }
 
   text(field: number, value: string): void {
-    if (field === FUNCTION.input) this.#scope.input(value);
+    if (field === FUNCTION.input) this.#input(value);
     else if (field === FUNCTION.output) this.#output(value);
     else this.#texts.set(field, value);
   }
 
   open(field: number): MessageReader {
-    if (field === FUNCTION.node) return new NodeReader(this.where, this.#scope, this.#surroundings);
+    if (field === FUNCTION.node)
+      return new NodeReader(this.where, this.#scope, this.#constants, this.#surroundings);
     const use = (name: string) => this.#scope.use(name, 'an attribute');
     return new AttributeReader(this.#surroundings, this.where, use);
   }
@@ -60,6 +64,12 @@ export class FunctionReader implements MessageReader {
       overload: text(FUNCTION.overload),
     };
     this.#done(operator, this.#surroundings.calls, this.where());
+    this.#surroundings.sink.keep(this.#constants.kept(this.#inputs, this.#outputs));
+  }
+
+  #input(name: string): void {
+    this.#scope.input(name);
+    this.#inputs.push(name);
   }
 
   #output(name: string): void {

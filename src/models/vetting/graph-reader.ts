@@ -1,5 +1,9 @@
 // A `GraphProto`: its nodes, what they start from and what comes out. Nodes may hold graphs again.
+import { Constants, type KeptBytes, type Shareable } from './constants.js';
+import { type Attribute, type Constant, FOLDING_ATTRIBUTES, MAX_INTEGERS } from './folding.js';
+import { varintIntegers } from './integers.js';
 import type { FieldTable, MessageReader, Span } from './message.js';
+import { isStandard } from './operators.js';
 import { rejected } from './rejection.js';
 import { Scope } from './scope.js';
 import { SparseTensorReader } from './sparse-tensor-reader.js';
@@ -27,6 +31,7 @@ export class GraphReader implements MessageReader {
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions = new Set<string>();
   readonly #scope: Scope;
+  readonly #constants = new Constants();
   readonly #surroundings: Surroundings;
   readonly #outer: ((name: string, user: string) => void) | undefined;
 
@@ -40,16 +45,20 @@ export class GraphReader implements MessageReader {
 
   open(field: number, span: Span): MessageReader {
     const { tally, sink } = this.#surroundings;
-    if (field === GRAPH.node) return new NodeReader(this.where, this.#scope, this.#surroundings);
+    if (field === GRAPH.node)
+      return new NodeReader(this.where, this.#scope, this.#constants, this.#surroundings);
     if (field === GRAPH.input) {
       this.inputsAt.push(span.headerAt - 1);
       return this.#value('input', this.inputs);
     }
     if (field === GRAPH.output) return this.#value('output', this.outputs);
     tally.add('tensors');
-    const declare = ({ name }: TensorReader) => this.#scope.initialiser(name);
+    const declare = (name: string, constant: Constant) => {
+      this.#scope.initialiser(name);
+      this.#constants.initialiser(name, constant);
+    };
     if (field === GRAPH.sparse) return new SparseTensorReader(sink, this.where, declare);
-    return new TensorReader(span, sink, this.where, declare);
+    return new TensorReader(span, sink, this.where, ({ name, constant }) => declare(name, constant));
   }
 
   close(): void {
@@ -63,6 +72,19 @@ export class GraphReader implements MessageReader {
         );
       this.#outer(name, user);
     }
+    if (!this.#outer) return;
+    this.#surroundings.sink.keep(this.kept(this.inputs));
+    for (const name of this.#constants.names()) this.#surroundings.inner.add(name);
+  }
+
+  /** What it keeps of its constants, those that are defaults of `inputs` as they are. */
+  kept(inputs: readonly string[]): KeptBytes {
+    return this.#constants.kept(inputs, this.outputs);
+  }
+
+  /** Initialisers that sessions can share; known after {@link kept}. */
+  shareable(): Map<string, Shareable> {
+    return this.#constants.shareable();
   }
 
   #value(kind: 'input' | 'output', names: string[]): MessageReader {
@@ -90,17 +112,20 @@ export class NodeReader implements MessageReader {
   readonly fields = NODE_FIELDS;
   readonly #graph: () => string;
   readonly #scope: Scope;
+  readonly #constants: Constants;
   readonly #surroundings: Surroundings;
   readonly #number: number;
   readonly #inputs: string[] = [];
   readonly #outputs: string[] = [];
   readonly #texts = new Map<number, string>();
+  readonly #attributes = new Map<string, Attribute>();
 
-  constructor(graph: () => string, scope: Scope, surroundings: Surroundings) {
+  constructor(graph: () => string, scope: Scope, constants: Constants, surroundings: Surroundings) {
     surroundings.tally.add('nodes');
     this.#number = surroundings.tally.nodes;
     this.#graph = graph;
     this.#scope = scope;
+    this.#constants = constants;
     this.#surroundings = surroundings;
   }
 
@@ -126,6 +151,7 @@ export class NodeReader implements MessageReader {
       this.#surroundings,
       () => this.where(),
       (name) => this.#inputs.push(name),
+      (name, attribute) => FOLDING_ATTRIBUTES.has(name) && this.#attributes.set(name, attribute),
     );
   }
 
@@ -138,13 +164,31 @@ export class NodeReader implements MessageReader {
     );
     for (const input of this.#inputs) this.#scope.use(input, node);
     for (const output of this.#outputs) this.#scope.make(output, node);
+    this.#constants.node({
+      operator: isStandard(text(NODE.domain)) ? text(NODE.operator) : '',
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      attributes: this.#attributes,
+    });
   }
 }
 
-const ATTRIBUTE = { name: 1, tensor: 5, graph: 6, tensors: 10, graphs: 11, sparse: 22, sparses: 23 } as const;
+const ATTRIBUTE = {
+  name: 1,
+  integer: 3,
+  tensor: 5,
+  graph: 6,
+  integers: 8,
+  tensors: 10,
+  graphs: 11,
+  sparse: 22,
+  sparses: 23,
+} as const;
 
 const ATTRIBUTE_FIELDS: FieldTable = {
   [ATTRIBUTE.name]: 'text',
+  [ATTRIBUTE.integer]: 'varints',
+  [ATTRIBUTE.integers]: 'varints',
   [ATTRIBUTE.tensor]: 'message',
   [ATTRIBUTE.graph]: 'message',
   [ATTRIBUTE.tensors]: 'messages',
@@ -153,19 +197,27 @@ const ATTRIBUTE_FIELDS: FieldTable = {
   [ATTRIBUTE.sparses]: 'messages',
 };
 
-/** `AttributeProto`; numbers and strings are stepped over. */
+/** `AttributeProto`; of numbers a few are looked at, strings are stepped over. */
 export class AttributeReader implements MessageReader {
   readonly fields = ATTRIBUTE_FIELDS;
   readonly #surroundings: Surroundings;
   readonly #owner: () => string;
   readonly #outer: (name: string) => void;
+  readonly #done: ((name: string, attribute: Attribute) => void) | undefined;
+  readonly #attribute: Attribute = { integer: undefined, integers: [], tensor: undefined };
   #name = '';
 
   /** `outer` takes the names that a graph within uses and does not make. */
-  constructor(surroundings: Surroundings, owner: () => string, outer: (name: string) => void) {
+  constructor(
+    surroundings: Surroundings,
+    owner: () => string,
+    outer: (name: string) => void,
+    done?: (name: string, attribute: Attribute) => void,
+  ) {
     this.#surroundings = surroundings;
     this.#owner = owner;
     this.#outer = outer;
+    this.#done = done;
   }
 
   where(): string {
@@ -176,6 +228,12 @@ export class AttributeReader implements MessageReader {
     this.#name = value;
   }
 
+  glimpse(field: number, bytes: Uint8Array): void {
+    const { integers } = this.#attribute;
+    if (field === ATTRIBUTE.integer) this.#attribute.integer = varintIntegers(bytes)[0];
+    else if (integers.length <= MAX_INTEGERS) integers.push(...varintIntegers(bytes));
+  }
+
   open(field: number, span: Span): MessageReader {
     const where = () => this.where();
     const { sink, tally } = this.#surroundings;
@@ -183,6 +241,12 @@ export class AttributeReader implements MessageReader {
       return new GraphReader(where, this.#surroundings, this.#outer);
     tally.add('tensors');
     if (field === ATTRIBUTE.sparse || field === ATTRIBUTE.sparses) return new SparseTensorReader(sink, where);
-    return new TensorReader(span, sink, where);
+    return new TensorReader(span, sink, where, ({ constant }) => {
+      this.#attribute.tensor = constant;
+    });
+  }
+
+  close(): void {
+    this.#done?.(this.#name, this.#attribute);
   }
 }

@@ -17,6 +17,9 @@ export type FieldKind =
   | 'message'
   | 'messages';
 
+/** A shape of as many dimensions as a tensor may have, as int64. */
+export const GLIMPSE_BYTES = 512;
+
 /** By field number. */
 export type FieldTable = Readonly<Record<number, FieldKind>>;
 
@@ -38,6 +41,9 @@ export interface MessageReader {
   text?(field: number, value: string): void;
   /** A payload of `size` bytes, or `size` numbers. */
   sized?(field: number, size: number): void;
-  open?(field: number, span: Span): MessageReader;
+  /** The bytes of a `payload`, or of `varints`, before its size is told, where they are at most {@link GLIMPSE_BYTES}. */
+  glimpse?(field: number, bytes: Uint8Array): void;
+  /** What reads the message; undefined steps over it. */
+  open?(field: number, span: Span): MessageReader | undefined;
   close?(): void;
 }

@@ -1,4 +1,5 @@
 // A `ModelProto`: its graph and its functions. What is used for training alone, ONNX Runtime does not read.
+import { KEPT_NOTHING, type KeptBytes, type Shareable } from './constants.js';
 import type { ExternalTensor } from './external-reader.js';
 import { FunctionReader } from './function-reader.js';
 import { GraphReader } from './graph-reader.js';
@@ -9,6 +10,9 @@ import { rejected } from './rejection.js';
 import type { TensorSink } from './tensor-reader.js';
 
 const MODEL = { irVersion: 1, graph: 7, function: 25 } as const;
+
+/** Version of the format in which the initialiser of an input became its default; before, every one was an input too. */
+const DEFAULTS_SINCE = 4;
 
 const MODEL_FIELDS: FieldTable = {
   [MODEL.irVersion]: 'integer',
@@ -28,9 +32,14 @@ export class ModelReader implements MessageReader {
   readonly external: ExternalTensor[] = [];
   /** Of all tensors, wherever their data lies, as they will lie in memory. */
   weightBytes = 0;
+  /** What stays once the graph is loaded and folded. */
+  kept = KEPT_NOTHING;
+  /** Initialisers that sessions of the model can share, by name. */
+  shareable = new Map<string, Shareable>();
   #irVersion = 0;
   #graph: GraphReader | undefined;
   readonly #tally = new Tally();
+  readonly #inner = new Set<string>();
   readonly #calls = new Calls();
   readonly #functions = new Functions();
   readonly #domains: ReadonlySet<string>;
@@ -39,6 +48,7 @@ export class ModelReader implements MessageReader {
       this.weightBytes += bytes;
     },
     external: (tensor) => this.external.push(tensor),
+    keep: (kept) => this.#keep(kept),
   };
 
   constructor(domains: ReadonlySet<string>) {
@@ -54,7 +64,7 @@ export class ModelReader implements MessageReader {
   }
 
   open(field: number): MessageReader {
-    const surroundings = { sink: this.#sink, tally: this.#tally };
+    const surroundings = { sink: this.#sink, tally: this.#tally, inner: this.#inner };
     if (field === MODEL.function)
       return new FunctionReader(surroundings, (operator, calls, where) =>
         this.#functions.add(operator, calls, where),
@@ -81,5 +91,17 @@ export class ModelReader implements MessageReader {
     if (new Set(outputs).size < outputs.length)
       throw rejected('graph', 'expected outputs of different names');
     this.#functions.check(this.#calls, this.#domains);
+    this.#keep(this.#graph.kept(this.#irVersion < DEFAULTS_SINCE ? [] : this.#graph.inputs));
+    this.shareable = this.#graph.shareable();
+    for (const name of this.#inner) this.shareable.delete(name);
+  }
+
+  #keep({ cpu, elsewhere, structure }: KeptBytes): void {
+    const { kept } = this;
+    this.kept = {
+      cpu: kept.cpu + cpu,
+      elsewhere: kept.elsewhere + elsewhere,
+      structure: kept.structure + structure,
+    };
   }
 }

@@ -21,6 +21,10 @@ export const DEFAULT_DOMAINS: readonly string[] = [
 /** Operators that make ONNX Runtime open a file of their choice: a context that an accelerator compiled. */
 const OPENS_FILES: ReadonlySet<string> = new Set(['com.microsoft:EPContext']);
 
+export function isStandard(domain: string): boolean {
+  return domain === '' || domain === STANDARD;
+}
+
 /** What `NodeProto` and `FunctionProto` call an operator by. */
 export interface Operator {
   readonly domain: string;

@@ -1,5 +1,6 @@
 // A `SparseTensorProto`. ONNX Runtime makes a dense tensor of it, so that is what it weighs.
 import { bytesOf, elementCount, elementType } from './element-types.js';
+import type { Constant } from './folding.js';
 import { MAX_RANK } from './limits.js';
 import type { FieldTable, MessageReader, Span } from './message.js';
 import { rejected } from './rejection.js';
@@ -22,10 +23,10 @@ export class SparseTensorReader implements MessageReader {
   #indices: TensorReader | undefined;
   readonly #sink: TensorSink;
   readonly #owner: () => string;
-  readonly #done: ((values: TensorReader) => void) | undefined;
+  readonly #done: ((name: string, constant: Constant) => void) | undefined;
 
-  /** `done` is called with the values, whose name is that of the whole, once it has proved sound. */
-  constructor(sink: TensorSink, owner: () => string, done?: (values: TensorReader) => void) {
+  /** `done` is called with the whole, whose name is that of its values, once it has proved sound. */
+  constructor(sink: TensorSink, owner: () => string, done?: (name: string, constant: Constant) => void) {
     this.#sink = sink;
     this.#owner = owner;
     this.#done = done;
@@ -54,8 +55,10 @@ export class SparseTensorReader implements MessageReader {
     const type = this.#values && elementType(this.#values.typeNumber);
     if (!this.#values || !type) throw rejected(this.where(), 'expected values');
     this.#checkIndices(this.#values.count);
-    this.#sink.weigh(bytesOf(type, count));
-    this.#done?.(this.#values);
+    const bytes = bytesOf(type, count);
+    this.#sink.weigh(bytes);
+    const { name, typeNumber } = this.#values;
+    this.#done?.(name, { typeNumber, dims: this.#dims, bytes, integers: undefined });
   }
 
   /** One index for each value, or one for each of its dimensions. */

@@ -7,4 +7,6 @@ export interface Surroundings {
   readonly sink: TensorSink;
   readonly tally: Tally;
   readonly calls: Calls;
+  /** Names of graphs within nodes: ONNX Runtime looks for shared initialisers by name in all graphs of a model. */
+  readonly inner: Set<string>;
 }

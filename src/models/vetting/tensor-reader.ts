@@ -1,6 +1,10 @@
 // A `TensorProto`: whether its data is as long as its dimensions say.
+
+import type { KeptBytes } from './constants.js';
 import { bytesOf, type ElementType, elementCount, elementType, TYPED_DATA } from './element-types.js';
 import { ExternalReader, type ExternalTensor } from './external-reader.js';
+import { type Constant, MAX_INTEGERS } from './folding.js';
+import { rawIntegers, varintIntegers } from './integers.js';
 import { MAX_RANK } from './limits.js';
 import type { FieldTable, MessageReader, Span } from './message.js';
 import { rejected } from './rejection.js';
@@ -14,6 +18,8 @@ export interface TensorSink {
   /** Bytes the tensor takes in memory. */
   weigh(bytes: number): void;
   external(tensor: ExternalTensor): void;
+  /** What a graph keeps once it is loaded. */
+  keep(kept: KeptBytes): void;
 }
 
 const TENSOR_FIELDS: FieldTable = {
@@ -42,9 +48,12 @@ export class TensorReader implements MessageReader {
   count = 0;
   #location = 0;
   #external: ExternalReader | undefined;
+  #integers: number[] = [];
+  #raw: Uint8Array | undefined;
   /** Numbers or bytes by field, and bytes of text. */
   readonly #data = new Map<number, number>();
   #textBytes = 0;
+  #bytes = 0;
   readonly #span: Span;
   readonly #sink: TensorSink;
   readonly #owner: () => string;
@@ -73,6 +82,12 @@ export class TensorReader implements MessageReader {
     this.name = value;
   }
 
+  glimpse(field: number, bytes: Uint8Array): void {
+    if (field === FIELD.raw) this.#raw = Uint8Array.from(bytes);
+    else if (field !== TYPED_DATA.string && this.#integers.length <= MAX_INTEGERS)
+      this.#integers.push(...varintIntegers(bytes));
+  }
+
   sized(field: number, size: number): void {
     if (field === TYPED_DATA.string) this.#textBytes += size;
     this.#data.set(field, (this.#data.get(field) ?? 0) + (field === TYPED_DATA.string ? 1 : size));
@@ -97,8 +112,17 @@ export class TensorReader implements MessageReader {
       throw rejected(this.where(), `data is at an unknown location, ${this.#location}`);
     if (this.#location === EXTERNAL || this.#external) this.#closeExternal(type);
     else this.#checkData(type);
-    this.#sink.weigh(bytesOf(type, count) + this.#textBytes);
+    this.#bytes = bytesOf(type, count) + this.#textBytes;
+    this.#sink.weigh(this.#bytes);
     this.#done?.(this);
+  }
+
+  /** What it is once it has ended. */
+  get constant(): Constant {
+    const { typeNumber, dims, count } = this;
+    const integers = this.#raw ? rawIntegers(typeNumber, this.#raw) : this.#integers;
+    const known = integers?.length === count && count <= MAX_INTEGERS ? integers : undefined;
+    return { typeNumber, dims, bytes: this.#bytes, integers: known };
   }
 
   /** All elements are in the one field meant for them, no more and no fewer. */

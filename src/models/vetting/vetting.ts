@@ -1,4 +1,5 @@
 // Checks an ONNX model as its bytes come by, before ONNX Runtime sees it.
+import type { KeptBytes, Shareable } from './constants.js';
 import type { ExternalTensor } from './external-reader.js';
 import { type ModelInput, ModelReader } from './model-reader.js';
 import { DEFAULT_DOMAINS } from './operators.js';
@@ -12,6 +13,10 @@ export interface VettedModel {
   readonly inputs: readonly ModelInput[];
   /** Bytes of all tensors once they are loaded, external and sparse ones included. */
   readonly weightBytes: number;
+  /** What ONNX Runtime keeps of it, constants that it makes while it loads the model included. */
+  readonly kept: KeptBytes;
+  /** Initialisers that sessions of it can share, by name. */
+  readonly shareable: ReadonlyMap<string, Shareable>;
   /** Names of the free dimensions of its inputs. */
   readonly freeDimensions: ReadonlySet<string>;
 }
@@ -47,8 +52,8 @@ export class ModelVetting {
 
   end(): VettedModel {
     this.#wire.end();
-    const { external, inputs, weightBytes, freeDimensions } = this.#model;
-    return { external, inputs, weightBytes, freeDimensions };
+    const { external, inputs, weightBytes, kept, shareable, freeDimensions } = this.#model;
+    return { external, inputs, weightBytes, kept, shareable, freeDimensions };
   }
 
   /** Tensors with data in other files that have come by until now. */

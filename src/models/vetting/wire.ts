@@ -5,7 +5,7 @@
 // https://protobuf.dev/programming-guides/encoding/
 import { isUtf8 } from 'node:buffer';
 import { MAX_DEPTH, MAX_TEXT_BYTES } from './limits.js';
-import type { FieldKind, MessageReader, Span } from './message.js';
+import { type FieldKind, GLIMPSE_BYTES, type MessageReader, type Span } from './message.js';
 import { rejected } from './rejection.js';
 
 interface Frame extends Span {
@@ -126,14 +126,17 @@ export class WireReader {
   }
 
   #number(field: number, kind: FieldKind | undefined): boolean {
+    const start = this.#at;
     const value = this.#varint(10);
     if (value === undefined) return false;
     this.#checkEnd(field, 0);
     if (!kind) return true;
     this.#checkOnce(field, kind);
     const { reader } = this.#innermost();
-    if (kind === 'varints') reader.sized?.(field, 1);
-    else reader.integer?.(field, value);
+    if (kind === 'varints') {
+      reader.glimpse?.(field, this.#bytes.subarray(start, this.#at));
+      reader.sized?.(field, 1);
+    } else reader.integer?.(field, value);
     return true;
   }
 
@@ -143,7 +146,8 @@ export class WireReader {
     const kept = kind === 'text' || kind === 'texts' || kind === 'integers';
     if (kept && size > MAX_TEXT_BYTES)
       throw this.#malformed(`expected at most ${MAX_TEXT_BYTES} bytes in field ${field} but it has ${size}`);
-    if (kept && size > this.#bytes.length - this.#at) return false;
+    const seen = (kind === 'payload' || kind === 'varints') && size <= GLIMPSE_BYTES;
+    if ((kept || seen) && size > this.#bytes.length - this.#at) return false;
     if (kind) this.#checkOnce(field, kind);
     if (kind === 'message' || kind === 'messages') this.#open(field, size, headerAt);
     else if (kind === 'integers') this.#integers(field, this.#at + size);
@@ -182,6 +186,8 @@ export class WireReader {
   #payload(field: number, kind: FieldKind | undefined, size: number): void {
     this.#ahead = size;
     if (!kind) return;
+    if ((kind === 'payload' || kind === 'varints') && size <= GLIMPSE_BYTES)
+      this.#innermost().reader.glimpse?.(field, this.#bytes.subarray(this.#at, this.#at + size));
     if (kind === 'varints') {
       this.#counted = { field, count: 0 };
       return;
