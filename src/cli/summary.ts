@@ -51,15 +51,15 @@ export function summaryText(
   return `${lines.join('\n')}\n`;
 }
 
-function memoryLine({ peakRssBytes, budgetBytes, baselineRssBytes }: Summary): string {
-  return `memory: peak ${formatSize(peakRssBytes)} of ${formatSize(budgetBytes)}, ${formatSize(baselineRssBytes)} at the start`;
-}
-
 /** Nothing where nothing was slowed. */
 function heatLines({ thermal: { warm = 0, hot = 0, maxCelsius, reason } = {} }: Summary): string[] {
   if (warm + hot === 0) return [];
   const most = maxCelsius === undefined ? '' : `, at most ${maxCelsius} °C`;
   return [`heat: slowed for ${formatSeconds(warm)}, paused for ${formatSeconds(hot)}${most}; ${reason}`];
+}
+
+function memoryLine({ peakRssBytes, budgetBytes, baselineRssBytes }: Summary): string {
+  return `memory: peak ${formatSize(peakRssBytes)} of ${formatSize(budgetBytes)}, ${formatSize(baselineRssBytes)} at the start`;
 }
 
 function servedLine({ engine, device, native: { loaded, reason } }: Summary): string {
