@@ -104,6 +104,26 @@ describe.runIf(doubled)('the sensor of GPUs', () => {
     ]);
   });
 
+  it('does not hold a run for a GPU that falls off the bus while the run is paused for it', () => {
+    const samples = path.resolve(import.meta.dirname, '../../samples/broken');
+    const { said } = withDouble(
+      `import { scan, Spillway, workloads } from ${dist('index.js')};
+       const spillway = await Spillway.open({ thermal: { interval: 5 } });
+       await spillway.thermal.sample();
+       say(spillway.thermal.state);
+       setTimeout(() => { process.env.FAKE_GPU_FAIL = 'nvmlDeviceGetHandleByIndex=15' }, 20);
+       const results = [];
+       for await (const { path } of spillway.run(scan(${JSON.stringify(samples)}, { stat: true }), workloads.metadata()))
+         results.push(path);
+       say(results.length);
+       await spillway.close();
+       say(spillway.thermal.summary().problems.filter((problem) => problem.startsWith('nvml')));`,
+      { ...QUIET, FAKE_GPU_CELSIUS: '95' },
+    );
+    const problem = 'nvml GPU 0: nvmlDeviceGetHandleByIndex failed: GPU is lost';
+    expect(said).toEqual(['hot', 2, [problem]]);
+  });
+
   it('is not asked again where there was no device', () => {
     const { said, calls } = withDouble(`${SETUP} await feel(); await feel();`, { FAKE_GPU_COUNT: '0' });
     expect(said).toMatchObject([

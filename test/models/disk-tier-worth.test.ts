@@ -16,6 +16,8 @@ import { twoOutputsGraph } from '../support/graphs.js';
 import { CPU_PLAN } from '../support/load-plan.js';
 
 const GRAPH = twoOutputsGraph();
+/** What it takes once loaded. */
+const WEIGHT = 100_000;
 
 let folder: TemporaryFolder;
 let store: DiskCache;
@@ -31,7 +33,7 @@ let inputs: { plain: string[]; disk: string[] };
 let released: number;
 const sessionOf = (names: readonly string[]) =>
   ({
-    ...{ bytes: () => 1000, inputs: names.map(value), outputs: [] },
+    ...{ bytes: () => WEIGHT, inputs: names.map(value), outputs: [] },
     release: () => {
       released++;
     },
@@ -166,10 +168,10 @@ describe('optimising for the disk', () => {
   it('is not begun where twice what it takes is not free', async () => {
     const { ledger } = native();
     const account = ledger.account('models', 0);
-    ledger.setLimit(account, 3 * 1000 + 2 * GRAPH.length);
+    ledger.setLimit(account, 3 * WEIGHT + 2 * GRAPH.length);
     try {
       expect(await load()).toMatchObject({ misses: 1, unkept: 1, stored: 0 });
-      ledger.setLimit(account, 4 * 1000 + 2 * GRAPH.length);
+      ledger.setLimit(account, 4 * WEIGHT + 2 * GRAPH.length);
       expect(await load()).toMatchObject({ misses: 1, unkept: 0, stored: 1 });
     } finally {
       ledger.setLimit(account, Number.POSITIVE_INFINITY);
