@@ -55,6 +55,10 @@ export function summaryText(
   return `${lines.join('\n')}\n`;
 }
 
+function memoryLine({ peakRssBytes, budgetBytes, baselineRssBytes }: Summary): string {
+  return `memory: peak ${formatSize(peakRssBytes)} of ${formatSize(budgetBytes)}, ${formatSize(baselineRssBytes)} at the start`;
+}
+
 /** Nothing where nothing was slowed. */
 function heatLines({ thermal: { warm = 0, hot = 0, maxCelsius, reason } = {} }: Summary): string[] {
   if (warm + hot === 0) return [];
