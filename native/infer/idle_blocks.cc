@@ -19,9 +19,9 @@ namespace {
 
 constexpr int64_t kIdleMs = 250;  // longer than any pause between batches of one job
 
-// A block serves what is smaller by up to this factor. Layers of a convolutional net shrink or grow by 2 to
-// 4, and with blocks of their own size alone each run would drop what its next layer wants.
-constexpr int64_t kMostSlack = 4;
+// A block serves what is smaller by up to this factor, and by any where there is no room for another: layers
+// shrink and grow, and each run would else drop what its next layer wants.
+constexpr int64_t kSlack = 4;
 
 AccountId Account() {
   static const AccountId account = Ledger::Global().Account("infer.idle");
@@ -42,7 +42,9 @@ void* IdleBlocks::Take(int64_t bytes, int64_t* size) {
     std::lock_guard lock(mutex_);
     wanted_ += bytes;
     most_wanted_ = std::max(most_wanted_, wanted_);
-    block = Smallest(bytes);
+    block = Smallest(bytes, kSlack * bytes);
+    // Rather than to drop one for it.
+    if (!block && !HasRoomFor(bytes)) block = Smallest(bytes, kUnlimited);
     *size = block ? block->bytes : bytes;
     if (block)
       Unlink(block);
@@ -67,8 +69,7 @@ void IdleBlocks::Give(void* block, int64_t size, int64_t bytes) {
     wanted_ -= bytes;
     if (!block) return;
     DropFor(size, &dropped);
-    if (used_ + kept_ + size <= most_wanted_ &&
-        Ledger::Global().Charge(Account(), size, ChargeKind::kStorage)) {
+    if (HasRoomFor(size) && Ledger::Global().Charge(Account(), size, ChargeKind::kStorage)) {
       Append(new (block) Block{nullptr, nullptr, size, CoarseMilliseconds()});
       block = nullptr;
     }
@@ -95,11 +96,10 @@ int64_t IdleBlocks::Reclaim(int64_t bytes) {
 }
 
 // Of several the one given back last: it is still in the processor's caches.
-IdleBlocks::Block* IdleBlocks::Smallest(int64_t bytes) const {
+IdleBlocks::Block* IdleBlocks::Smallest(int64_t bytes, int64_t most) const {
   Block* smallest = nullptr;
   for (Block* block = newest_; block; block = block->older)
-    if (block->bytes >= bytes && block->bytes <= kMostSlack * bytes &&
-        (!smallest || block->bytes < smallest->bytes))
+    if (block->bytes >= bytes && block->bytes <= most && (!smallest || block->bytes < smallest->bytes))
       smallest = block;
   return smallest;
 }
@@ -126,7 +126,7 @@ void IdleBlocks::DropOldest(Block** dropped) {
 }
 
 void IdleBlocks::DropFor(int64_t bytes, Block** dropped) {
-  while (oldest_ && used_ + kept_ + bytes > most_wanted_) DropOldest(dropped);
+  while (oldest_ && !HasRoomFor(bytes)) DropOldest(dropped);
 }
 
 void IdleBlocks::FreeAll(Block* dropped) {

@@ -37,9 +37,11 @@ class IdleBlocks : public Reclaimable {
     int64_t bytes, since_ms;
   };
 
-  // REQUIRES of the next six: the lock is held.
+  // REQUIRES of the next seven: the lock is held.
   bool StartSweeping();
-  Block* Smallest(int64_t bytes) const;
+  bool HasRoomFor(int64_t bytes) const { return used_ + kept_ + bytes <= most_wanted_; }
+  // Of `bytes` to `most`; null where there is none.
+  Block* Smallest(int64_t bytes, int64_t most) const;
   void Append(Block* block);
   void Unlink(Block* block);
   // Move the oldest, or as many as leave room for `bytes`, to a chain that FreeAll() takes once the lock is
