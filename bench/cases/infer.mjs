@@ -29,7 +29,7 @@ async function longestGap(work) {
   return longest;
 }
 
-const SLOW_ROWS = 2;
+const SLOW_ROWS = 4;
 const SLOW_WIDTH = 256;
 
 /** @param {typeof openOurs} openEngine */

@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/tensors.h"
+#include "core/clock.h"
 #include "infer/library.h"
 #include "memory/trim.h"
 
@@ -48,7 +49,10 @@ class RunTask : public Task {
   }
 
   napi_value Settle(napi_env env) override {
-    return status.ok() ? MakeOutputs(env, outputs_, rows_) : nullptr;
+    napi_value outputs = status.ok() ? MakeOutputs(env, outputs_, rows_) : nullptr, ms = nullptr;
+    const bool told = outputs && napi_create_double(env, ms_, &ms) == napi_ok &&
+                      napi_set_named_property(env, outputs, "ms", ms) == napi_ok;
+    return told ? outputs : nullptr;
   }
 
  private:
@@ -60,7 +64,9 @@ class RunTask : public Task {
       return;
     }
     try {
+      const double begun = Milliseconds();
       status = session_->Run(inputs_, output_names_, options_.get(), cancelled_, &outputs_);
+      ms_ = Milliseconds() - begun;
       for (size_t i = 0; status.ok() && i < outputs_.size(); ++i)
         status = CheckOutput(output_names_[i], outputs_[i], rows_);
     } catch (const std::exception& error) {
@@ -80,6 +86,7 @@ class RunTask : public Task {
   const std::vector<std::string> output_names_;
   const int64_t rows_;  // 0: the outputs whole
   std::vector<OutputTensor> outputs_;
+  double ms_ = 0;
   std::atomic<bool> cancelled_{false};
 };
 

@@ -6,6 +6,8 @@ export interface BatchRunOptions {
   readonly signal?: AbortSignal;
   /** That of its most urgent item, for where the model waits for others; more goes first. */
   readonly priority?: number;
+  /** Told how many milliseconds the run itself took, without its wait; not called by who cannot tell. */
+  readonly timed?: (ms: number) => void;
 }
 
 /** What a batcher needs of a model. */

@@ -1,7 +1,7 @@
 // How large the next batch of one shape is: the least of what memory, latency and the knee of the curve allow.
 import { kneeOf, type Line } from '../util/knee.js';
 import { Ceiling } from './ceiling.js';
-import { CostCurve } from './cost-curve.js';
+import { CELLS_PER_OCTAVE, CostCurve } from './cost-curve.js';
 
 export interface SizePlan {
   /** Items. */
@@ -60,15 +60,18 @@ const LOOK_DOWN = [4, 2, 1];
 const LOOK_DOWN_AFTER = 8;
 /** Runs that a knee is worth something after: through two points there is always a line. */
 const KNEE_AFTER = 6;
-/** Batches at the cheapest size before a larger one that proved worse is tried again. */
+/** Batches at the cheapest size before a larger one that proved worse is tried again; twice as many after each time. */
 const HOLD = 64;
+const LONGEST_HOLD = 4096;
+/** To the next size that the curve tells from this one: each size that is new has memory laid out for it. */
+const STEP = 2 ** (1 / CELLS_PER_OCTAVE);
 /** Of the latency, so that not every other run breaches it. */
 const LATENCY_AIM = 0.85;
 
 /**
  * Grows while what it gave was used up: by doubling until something is first breached, as TCP's slow start does
- * (Jacobson, Congestion Avoidance and Control, 1988), by one from then on. Halves on a breach of the latency, and goes
- * to the cheapest size that is known where its own proved worse.
+ * (Jacobson, Congestion Avoidance and Control, 1988). From then on by one where a latency is owed, which a breach halves
+ * it for; else by a step now and then, and goes to the cheapest size that is known where its own proved worse.
  */
 export class BatchSize {
   readonly time = new CostCurve();
@@ -85,6 +88,7 @@ export class BatchSize {
   #runs = 0;
   /** Runs before a size that proved worse is tried again. */
   #growAfter = 0;
+  #hold = HOLD;
 
   constructor(plan: SizePlan) {
     this.#plan = plan;
@@ -131,13 +135,19 @@ export class BatchSize {
     if (ms > maxLatencyMs) this.#breach(Math.max(unit, Math.min(reached, cost) / 2), 'latency');
     else if (better !== undefined && better < cost) {
       this.#breach(Math.max(unit, better), 'knee');
-      this.#growAfter = this.#runs + HOLD;
+      this.#growAfter = this.#runs + this.#hold;
+      this.#hold = Math.min(LONGEST_HOLD, 2 * this.#hold);
     } else if (better !== undefined && better > reached && maxLatencyMs === Number.POSITIVE_INFINITY)
       this.#reached = { cost: better, bound: 'ramp' };
-    else if (cost + unit > reached && this.#runs >= this.#growAfter) {
-      const grown = this.#breached ? reached + unit : 2 * reached;
-      this.#reached = { cost: Math.max(reached, Math.min(grown, maxBatch * unit)), bound: 'ramp' };
-    }
+    else if (
+      cost + unit > reached &&
+      this.#runs >= this.#growAfter &&
+      (!this.#breached || this.time.knows(cost))
+    )
+      this.#reached = {
+        cost: Math.max(reached, Math.min(this.#grown(unit), maxBatch * unit)),
+        bound: 'ramp',
+      };
   }
 
   get ceiling(): number {
@@ -147,6 +157,13 @@ export class BatchSize {
   /** A batch was refused by memory. */
   refused(cost: number): void {
     this.#ceiling.refused(cost);
+  }
+
+  #grown(unit: number): number {
+    const reached = this.#reached.cost;
+    if (!this.#breached) return 2 * reached;
+    if (this.#plan.maxLatencyMs < Number.POSITIVE_INFINITY) return reached + unit;
+    return Math.max(reached + unit, STEP * reached);
   }
 
   #breach(cost: number, bound: SizeBound): void {

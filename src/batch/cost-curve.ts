@@ -10,7 +10,7 @@ interface Cell {
 }
 
 /** Sizes within a quarter of an octave count as one. */
-const CELLS_PER_OCTAVE = 2;
+export const CELLS_PER_OCTAVE = 2;
 /** Samples that a mean remembers. */
 const MEMORY = 16;
 /** A sample counts for no more than so many times the mean: a machine that was busy elsewhere says nothing of a size. */
@@ -50,6 +50,11 @@ export class CostCurve {
    */
   line(): Line | undefined {
     return lineThrough([...this.#cells.values()]);
+  }
+
+  /** Whether batches of about this size were seen. */
+  knows(cost: number): boolean {
+    return this.#cells.has(keyOf(cost));
   }
 
   /** The smallest size that is as cheap by the unit as any, but for noise. */

@@ -54,12 +54,16 @@ export class Runs {
       const ran = this.#sizing.begin(this.#former.shapeOf(jobs), cost, cost / jobs.length);
       const feeds = this.#joiner.join(items, take);
       const priority = Math.max(...jobs.map((job) => job.priority));
-      const options = { signal: abort.signal, priority };
+      let tookMs: number | undefined;
+      const timed = (ms: number) => {
+        tookMs = ms;
+      };
+      const options = { signal: abort.signal, priority, timed };
       const rows =
         model.runRows && !this.#joiner.ragged
           ? await model.runRows(feeds, items.length, options)
           : this.#joiner.split(await model.run(feeds, options), items);
-      const ms = ran();
+      const ms = ran(tookMs);
       this.#count(jobs);
       if (batchEvents.run.hasSubscribers) batchEvents.run.publish({ items: jobs.length, cost, ms });
       return rows;

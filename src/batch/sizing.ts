@@ -43,16 +43,17 @@ export class Sizing {
 
   /**
    * Starts measuring a run of `cost` in all, each item about `unit`. Call the result when it has succeeded, for its
-   * milliseconds.
+   * milliseconds; with what the model itself took where that is known. A batch took no less: two that end while the
+   * loop is busy seem to end at once.
    */
-  begin(shape: string, cost: number, unit: number): () => number {
+  begin(shape: string, cost: number, unit: number): (modelMs?: number) => number {
     const size = this.#of(shape);
     const bytesTaken = this.#plan.memoryShare === undefined ? () => undefined : watchRun();
     const start = performance.now();
-    return () => {
+    return (modelMs = 0) => {
       this.#last = size;
       const end = performance.now();
-      const ms = end - (this.#plan.inTurn ? Math.max(start, this.#lastEnd) : start);
+      const ms = Math.max(modelMs, end - (this.#plan.inTurn ? Math.max(start, this.#lastEnd) : start));
       this.#lastEnd = end;
       size.ran({ cost, unit, ms, bytes: bytesTaken() });
       return ms;

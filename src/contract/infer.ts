@@ -100,6 +100,9 @@ export interface EvictedBytes {
   readonly residentBytes: number;
 }
 
+/** The outputs of a run, and how long it took: without its wait for a turn, undefined where the engine does not tell. */
+export type RunOutputs = Tensor[] & { readonly ms?: number };
+
 /**
  * A loaded graph. Runs may overlap; as many as its plan says happen at a time, each on a thread of its own.
  *
@@ -136,7 +139,7 @@ export interface InferSession {
     feeds: readonly { readonly name: string; readonly tensor: Tensor }[],
     outputs: readonly string[],
     priority?: number,
-  ): Promise<Tensor[]>;
+  ): Promise<RunOutputs>;
   /**
    * Like `run` of a batch of `rows` items: all outputs of the first item, then those of the second, and so on, each
    * copied once, from where it was computed. `ERR_MODEL_REJECTED` where an output does not have so many rows.
@@ -147,7 +150,7 @@ export interface InferSession {
     outputs: readonly string[],
     rows: number,
     priority?: number,
-  ): Promise<Tensor[]>;
+  ): Promise<RunOutputs>;
   /** Asks a run to stop; it acts between two nodes of the graph and rejects with `ERR_ABORTED`. */
   cancel(runId: number): void;
   /**

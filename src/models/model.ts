@@ -31,6 +31,8 @@ export interface RunOptions {
    * its child process.
    */
   readonly priority?: number | undefined;
+  /** Told of a run that succeeded how many milliseconds it took without its wait; not called where the engine cannot tell. */
+  readonly timed?: ((ms: number) => void) | undefined;
 }
 
 // One series for all sessions: a session only asks that no two of its own runs in flight share a number.
@@ -144,7 +146,7 @@ export class Model implements Disposable {
 
   async #run(
     feeds: Readonly<Record<string, Tensor>>,
-    { signal, outputs, priority = 0 }: RunOptions,
+    { signal, outputs, priority = 0, timed }: RunOptions,
     start: EngineSession['run'],
   ): Promise<{ names: readonly string[]; tensors: readonly Tensor[] }> {
     if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
@@ -157,7 +159,9 @@ export class Model implements Disposable {
     const abort = () => session.cancel(runId);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return { names, tensors: await start(runId, pairs, names, priority) };
+      const tensors = await start(runId, pairs, names, priority);
+      if (tensors.ms !== undefined) timed?.(tensors.ms);
+      return { names, tensors };
     } catch (error) {
       throw signal?.aborted ? signal.reason : deviceFailure(error, this.device);
     } finally {
