@@ -41,7 +41,7 @@ export const shapes = [
     load: async (quick) => ({
       model: await convolutionsFile({ layers: 4, channels: 32, side: 56 }),
       dims: [1, 3, 56, 56],
-      items: quick ? 128 : 512,
+      items: quick ? 256 : 2048,
     }),
     label: '4 convolutions of 32 channels, 56 × 56',
   },
@@ -50,7 +50,7 @@ export const shapes = [
     load: async (quick) => ({
       model: await attentionFile({ length: 64, width: 128, layers: 2 }),
       dims: [1, 64, 128],
-      items: quick ? 256 : 1024,
+      items: quick ? 512 : 4096,
     }),
     label: '2 layers of attention over 64 tokens of 128',
   },
@@ -60,7 +60,7 @@ export const shapes = [
       model: await attentionFile(VARIABLE),
       dims: [1, -1, 64],
       lengths: LENGTHS,
-      items: quick ? 256 : 1024,
+      items: quick ? 512 : 2048,
     }),
     options: PADDED,
     label: '2 layers of attention over 8 to 512 tokens of 64',

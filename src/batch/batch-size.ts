@@ -58,6 +58,9 @@ const FIRST_BATCH = 8;
 /** Smaller sizes, each tried once so that it is known, and after how many runs. */
 const LOOK_DOWN = [4, 2, 1];
 const LOOK_DOWN_AFTER = 8;
+/** Of the size that is reached: tried twice each, now and then, for what the first, cold runs said of them may be wrong. */
+const LOOK_AGAIN = [1 / 2, 1 / 2, 1 / 4, 1 / 4];
+const LOOK_AGAIN_AFTER = 24;
 /** Runs that a knee is worth something after: through two points there is always a line. */
 const KNEE_AFTER = 6;
 /** Batches at the cheapest size before a larger one that proved worse is tried again; twice as many after each time. */
@@ -82,7 +85,8 @@ export class BatchSize {
   #reached: Size = { cost: 0, bound: 'ramp' };
   #breached = false;
   /** Smaller sizes that were not looked at yet, in items. */
-  readonly #below: number[];
+  #below: number[];
+  #lookAgainAfter = LOOK_AGAIN_AFTER;
   /** What the last batch could have been. */
   #given = 0;
   #runs = 0;
@@ -127,6 +131,8 @@ export class BatchSize {
     // The first run of a shape lays out memory, and says little of the next.
     if (this.#runs++ > 0) this.time.add(cost, ms);
     if (Math.round(cost / unit) === this.#below[0]) this.#below.shift();
+    else if (this.#runs >= this.#lookAgainAfter && maxLatencyMs === Number.POSITIVE_INFINITY)
+      this.#lookAgain(unit);
     const reached = this.#reached.cost;
     // A batch for which too little waited says nothing of the size that was meant.
     // One that grows again is sent back at once.
@@ -157,6 +163,12 @@ export class BatchSize {
   /** A batch was refused by memory. */
   refused(cost: number): void {
     this.#ceiling.refused(cost);
+  }
+
+  #lookAgain(unit: number): void {
+    this.#lookAgainAfter = this.#runs + HOLD;
+    const sizes = LOOK_AGAIN.map((share) => Math.round((share * this.#reached.cost) / unit));
+    this.#below = sizes.filter((items) => items >= this.#plan.minBatch);
   }
 
   #grown(unit: number): number {

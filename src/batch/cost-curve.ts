@@ -19,14 +19,19 @@ const MOST_OF_MEAN = 2;
 const LEAST_SAMPLES = 3;
 /** The relative deviation of a batch's time where nothing disturbs; less is never assumed. */
 const LEAST_NOISE = 0.05;
+/**
+ * The standard deviation of a normal distribution, in mean absolute ones (√(π/2)): squares would let one batch that had
+ * its memory laid out hide what twenty others say.
+ */
+const NORMAL = 1.2533;
 /** Standard errors that a difference has to have to be more than chance. */
 const BEYOND_CHANCE = 2;
 
 /** Learns from batches as they come. */
 export class CostCurve {
   readonly #cells = new Map<number, Cell>();
-  /** Relative variance of a sample about the mean of its cell, over all cells; of the first few sizes assumed. */
-  #noise = 9 * LEAST_NOISE ** 2;
+  /** Mean distance of a sample from the mean of its cell, as a share of it, over all cells; at first assumed. */
+  #deviation = (3 * LEAST_NOISE) / NORMAL;
 
   add(cost: number, value: number): void {
     const key = keyOf(cost);
@@ -42,7 +47,7 @@ export class CostCurve {
     const change = perUnit - cell.perUnit;
     cell.perUnit += weight * change;
     cell.cost += weight * (cost - cell.cost);
-    this.#noise += ((change / cell.perUnit) ** 2 - this.#noise) / MEMORY;
+    this.#deviation += (Math.abs(change) / cell.perUnit - this.#deviation) / MEMORY;
   }
 
   /**
@@ -83,8 +88,8 @@ export class CostCurve {
   }
 
   #isWorse(cell: Cell, than: Cell): boolean {
-    const noise = Math.max(LEAST_NOISE ** 2, this.#noise);
-    const squaredError = ({ perUnit, samples }: Cell) => (noise * perUnit ** 2) / samples;
+    const noise = Math.max(LEAST_NOISE, NORMAL * this.#deviation);
+    const squaredError = ({ perUnit, samples }: Cell) => (noise * perUnit) ** 2 / samples;
     const chance = BEYOND_CHANCE * Math.sqrt(squaredError(cell) + squaredError(than));
     return cell.perUnit - than.perUnit > chance;
   }

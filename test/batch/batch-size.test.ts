@@ -47,6 +47,20 @@ describe('batch size', () => {
     expect(Math.min(...least)).toBe(4);
   });
 
+  it('looks at them again, in case the first, cold runs of a process wronged them', () => {
+    let runs = 0;
+    const ms = (n: number) => (n <= 32 ? 5 + n : 1.4 * n) * (runs++ < 5 ? 2 : 1);
+    const sizes = sizesOf(sized({ maxBatch: 64 }), { ms }, 300).slice(-100);
+    expect(sizes.filter((n) => n > 32).length).toBeLessThan(10);
+  });
+
+  it('does not let single slow batches hide what many others say', () => {
+    let runs = 0;
+    const ms = (n: number) => (n <= 32 ? 5 + n : 1.4 * n) * (runs++ % 12 === 0 ? 3 : 1);
+    const sizes = sizesOf(sized({ maxBatch: 64 }), { ms }, 300).slice(-100);
+    expect(sizes.filter((n) => n > 32).length).toBeLessThan(10);
+  });
+
   it('settles at the knee', () => {
     const size = sized();
     const sizes = sizesOf(size, { ms: (n) => 2 + n }, 30);
