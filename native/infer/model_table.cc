@@ -4,6 +4,7 @@
 
 #include "core/never_destroyed.h"
 #include "infer/allocator.h"
+#include "memory/library_pages.h"
 #include "memory/signals/statm.h"
 #include "memory/trim.h"
 
@@ -39,6 +40,7 @@ int64_t GraphSession::Free() {
   const std::shared_ptr<const SessionMemory> memory = session_->memory();
   const int64_t charged = memory->bytes;
   session_.reset();  // joins its pool, whose threads are idle
+  DropLibraryPages("libonnxruntime.so");
   Ledger::Global().Credit(ModelsAccount(), unseen_);
   const int64_t shared = SharedWeights::Drop(std::move(shared_), this);
   return charged - memory->bytes + unseen_ + shared;  // what is still charged has not come back

@@ -15,6 +15,12 @@ import type { ModelCachePlan } from './model-cache-options.js';
 import type { ModelEntry, ModelTable } from './model-cache-table.js';
 import type { ModelBytes } from './model-source.js';
 
+/**
+ * Bytes that a loaded graph keeps, from which on it may be worth its place on a disk: some 170 nodes without weights,
+ * which ONNX Runtime optimises in about 10 ms. A look-up, with what is read and checked, takes 2 to 4.
+ */
+const LEAST_ON_DISK = 1e6;
+
 export class ModelLoader {
   readonly engines: Engines;
   /** Undefined where no store was given. */
@@ -34,9 +40,7 @@ export class ModelLoader {
     using model = source; // the session has its own copy once it is loaded
     const choice = await this.engines.open(settings.limits);
     const { engine } = choice;
-    // What comes of a graph that is not trusted stays within its own process; shared weights are those of the graph as
-    // it was given.
-    const tier = settings.limits || settings.shareWeights ? undefined : this.tier;
+    const tier = isForDisk(model, settings) ? this.tier : undefined;
     const { candidates, rejected } = deviceCandidates(settings.device);
     const planFor = await loadPlans(model, settings);
     const passedOver = [...rejected];
@@ -128,4 +132,12 @@ export class ModelLoader {
 function expectedBytes({ expected }: ModelEntry, plan: LoadPlan): number {
   const own = plan.weightBytes + plan.structureBytes;
   return plan.sharedWeights?.tensors.length ? own : Math.max(expected, own);
+}
+
+/**
+ * What comes of a graph that is not trusted stays within its own process; shared weights are those of the graph as it
+ * was given; and a small one loads faster than it is looked up.
+ */
+function isForDisk({ kept }: ModelBytes, { limits, shareWeights }: LoadSettings): boolean {
+  return !limits && !shareWeights && kept.cpu + kept.structure >= LEAST_ON_DISK;
 }

@@ -30,8 +30,8 @@ const cacheSchema = v.optional(
      * engine, its version, device, processor and options. A graph that does not load faster from there is loaded plainly.
      * A graph may take a quarter of the store's limit, 256 MB where it has none; it leaves before other entries, and after
      * 30 days. While one is optimised, once, after its first load, it is in memory a second time, not counted to
-     * `maxBytes`, where the budget has room. Graphs that are not trusted are left out. The store is the caller's, to close
-     * after this cache. None unless given.
+     * `maxBytes`, where the budget has room. Graphs that are not trusted, that share weights, or that keep less than 1 MB
+     * are left out. The store is the caller's, to close after this cache. None unless given.
      */
     disk: v.optional(v.custom<DiskCache>((value) => value instanceof DiskCache, 'an open DiskCache')),
     /** How long a graph stays loaded after its last use, unless it is pinned: `'5m'`, or milliseconds. */

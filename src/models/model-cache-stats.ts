@@ -32,7 +32,7 @@ export interface ModelCacheStats {
   readonly peakChildRssBytes: number;
 }
 
-/** Loads are counted since the cache was made; those of graphs that are not trusted are not among them. */
+/** Loads are counted since the cache was made; those of graphs that are left out are not among them. */
 export interface DiskTierStats {
   /** Loads of an optimised graph from the disk. */
   readonly hits: number;
