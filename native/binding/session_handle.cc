@@ -6,7 +6,6 @@
 #include "binding/tensors.h"
 #include "core/clock.h"
 #include "infer/library.h"
-#include "memory/trim.h"
 
 namespace spillway {
 
@@ -157,7 +156,7 @@ void SessionHandle::Adopt(std::unique_ptr<GraphSession> session, std::shared_ptr
         // std::function wants to be able to copy what it holds.
         background->Run([last = std::make_shared<decltype(last)>(std::move(last))] {
           last->reset();
-          TrimHeapSoon();
+          TidyAfterSession();
         });
       });
 }

@@ -4,9 +4,7 @@
 
 #include "core/never_destroyed.h"
 #include "infer/allocator.h"
-#include "memory/library_pages.h"
 #include "memory/signals/statm.h"
-#include "memory/trim.h"
 
 namespace spillway {
 namespace {
@@ -40,7 +38,6 @@ int64_t GraphSession::Free() {
   const std::shared_ptr<const SessionMemory> memory = session_->memory();
   const int64_t charged = memory->bytes;
   session_.reset();  // joins its pool, whose threads are idle
-  DropLibraryPages("libonnxruntime.so");
   Ledger::Global().Credit(ModelsAccount(), unseen_);
   const int64_t shared = SharedWeights::Drop(std::move(shared_), this);
   return charged - memory->bytes + unseen_ + shared;  // what is still charged has not come back
@@ -176,7 +173,7 @@ EvictedBytes ModelTable::Evict(LoadedGraph& graph, std::unique_lock<std::mutex>&
   const int64_t resident = ResidentBytes();
   const int64_t charged = session->Free();
   const EvictedBytes freed{charged, std::max<int64_t>(0, resident - ResidentBytes())};
-  TrimHeapSoon();
+  TidyAfterSession();  // once it is measured, for this is not the session's own
   lock.lock();
   graph.evicting_ = false;
   graph.evicted_ = freed;

@@ -93,6 +93,11 @@ Status ReadOutput(const std::string& name, OutputTensor* output) {
 
 }  // namespace
 
+void TidyAfterSession() {
+  DropLibraryPages("libonnxruntime.so");
+  TrimHeapSoon();
+}
+
 Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
                           const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
   if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
@@ -117,9 +122,7 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   if (!status.ok() && scope.refused) return RefusedStatus("loading the graph", scope.account, scope.refused);
   RETURN_IF_FAILED(status);
   RETURN_IF_FAILED(self->Describe());
-  // What loading touched and freed, and running does not need.
-  DropLibraryPages("libonnxruntime.so");
-  TrimHeapSoon();
+  TidyAfterSession();
   *out = std::move(self);
   return Status::Ok();
 }

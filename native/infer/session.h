@@ -80,4 +80,8 @@ class InferSession {
   std::vector<ValueInfo> inputs_, outputs_;
 };
 
+// Gives back what loading or freeing a session has touched, and running does not need: pages of the library,
+// and soon free pages of the heap.
+void TidyAfterSession();
+
 }  // namespace spillway

@@ -1,7 +1,7 @@
 // What is known of a graph's optimised form: where it lies and what loading it took, or why it is left alone.
 //
-// Whether it pays is measured, not assumed: for most graphs it halves the load, but one whose weights are computed at the
-// load becomes a large file. The first six loads take turns, three from the disk and three plain ones, and the medians
+// Whether it pays is measured, not assumed: for most graphs it halves what ONNX Runtime takes, but reading and checking
+// what was stored takes time as well, above all where weights that are computed at the load became a large file. The first six loads take turns, three from the disk and three plain ones, and the medians
 // decide, so that one slow load among them decides nothing. Loads from the disk are measured on: should they become slower
 // than plain ones were, that shows. All of it is forgotten after a time (`ENTRY` in graph-pieces.ts), so that no verdict,
 // however it came about, is for ever.
