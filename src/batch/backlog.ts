@@ -21,8 +21,10 @@ export class Backlog<J extends Waiting> {
 
   add(job: J): void {
     const lane = this.#lanes.get(job.lane);
-    if (lane) lane.splice(placeOf(lane, job), 0, job);
-    else this.#lanes.set(job.lane, [job]);
+    const place = lane ? placeOf(lane, job) : 0;
+    if (!lane) this.#lanes.set(job.lane, [job]);
+    else if (place === lane.length) lane.push(job);
+    else lane.splice(place, 0, job);
     this.#length++;
   }
 

@@ -13,8 +13,8 @@ import {
 import { Cleanup, type CleanupFigures, cleanupMeans } from './cleanup.js';
 import type { CleanupReport } from './events.js';
 import { Former } from './former.js';
-import { Job, MOST_TIMER_MS } from './job.js';
-import { equalShapes, type Joiner } from './joiner.js';
+import { Job, type JobKeeper, MOST_TIMER_MS } from './job.js';
+import { EqualShapes, type Joiner } from './joiner.js';
 import { Ladder } from './ladder.js';
 import { PaddedItems } from './padding.js';
 import { planPadding } from './padding-plan.js';
@@ -73,6 +73,10 @@ export class Batcher {
   readonly #ladder: Ladder;
   readonly #cleanup: Cleanup;
   readonly #counts = { splits: 0, expired: 0, rescued: 0 };
+  readonly #keeper: JobKeeper = {
+    leave: (job) => this.#backlog.remove(job),
+    expired: () => this.#counts.expired++,
+  };
   #submitted = 0;
   #running = 0;
   #held = false;
@@ -87,7 +91,7 @@ export class Batcher {
     const { holdBack, signal, pad, relief, fallback, cleanup } = this.#plan;
     this.#model = new Standby(model, fallback);
     this.#cleanup = new Cleanup(cleanup, cleanupMeans(model.device ?? 'cpu', this.#staging));
-    this.#joiner = pad ? new PaddedItems(planPadding(pad, model)) : equalShapes;
+    this.#joiner = pad ? new PaddedItems(planPadding(pad, model)) : new EqualShapes();
     this.#sizing = new Sizing(this.#plan);
     this.#former = new Former(this.#plan, this.#joiner, this.#sizing);
     this.#runs = new Runs(this.#joiner, this.#former, this.#sizing, this.#staging);
@@ -110,8 +114,8 @@ export class Batcher {
   submit(item: Item, options: SubmitOptions = {}): Promise<Item> {
     checkItem(item);
     const { priority, deadlineMs } = planSubmission(options, this.#plan.priority);
-    const aborted = [this.#plan.signal, options.signal].find((signal) => signal?.aborted);
-    if (aborted) return Promise.reject(aborted.reason);
+    const aborted = this.#plan.signal?.aborted ? this.#plan.signal : options.signal;
+    if (aborted?.aborted) return Promise.reject(aborted.reason);
     const now = performance.now();
     const plan = {
       item,
@@ -124,10 +128,7 @@ export class Batcher {
       deadlineAt: now + deadlineMs,
       signal: options.signal,
     };
-    const job = new Job(plan, {
-      leave: (leaving) => this.#backlog.remove(leaving),
-      expired: () => this.#counts.expired++,
-    });
+    const job = new Job(plan, this.#keeper);
     this.#backlog.add(job);
     this.#pump();
     return job.outputs;

@@ -1,6 +1,6 @@
 // How items become a batch, and its outputs theirs again.
 import type { Tensor } from '../contract/index.js';
-import { type Item, shapeOf, splitRows, stackItems, type Take } from './rows.js';
+import { type Item, ShapeNames, splitRows, stackItems, type Take } from './rows.js';
 
 export interface Joiner {
   /** Equal for items that can share a batch. */
@@ -16,11 +16,25 @@ export interface Joiner {
 }
 
 /** Joins items of equal shapes only: nothing a graph computes can depend on what it shares a batch with. */
-export const equalShapes: Joiner = {
-  laneOf: shapeOf,
-  // The usual place of a sequence: [1, length, …].
-  lengthOf: (item) => Object.values(item)[0]?.dims[1] ?? 1,
-  ragged: false,
-  join: stackItems,
-  split: (outputs, items) => splitRows(outputs, items.length),
-};
+export class EqualShapes implements Joiner {
+  readonly ragged = false;
+  readonly #shapes = new ShapeNames();
+
+  laneOf(item: Item): string {
+    return this.#shapes.of(item);
+  }
+
+  /** The usual place of a sequence: [1, length, …]. */
+  lengthOf(item: Item): number {
+    for (const input in item) return item[input]?.dims[1] ?? 1;
+    return 1;
+  }
+
+  join(items: readonly Item[], take: Take): Record<string, Tensor> {
+    return stackItems(items, take);
+  }
+
+  split(outputs: Item, items: readonly Item[]): Item[] {
+    return splitRows(outputs, items.length);
+  }
+}

@@ -126,7 +126,9 @@ async function unlessRefused(
 }
 
 function deliver(jobs: readonly Job[], outputs: readonly Item[]): void {
-  for (const [i, job] of jobs.entries()) job.resolve(outputs[i] as Item);
+  jobs.forEach((job, i) => {
+    job.resolve(outputs[i] as Item);
+  });
 }
 
 function rejectAll(jobs: readonly Job[], error: unknown): void {

@@ -8,7 +8,8 @@ export type Numeric = Exclude<TensorElements, readonly string[]>;
 
 /** Throws `ERR_INVALID_ARGUMENT` unless every tensor has a first dimension of 1, and as many elements as its dims say. */
 export function checkItem(item: Item): void {
-  for (const [name, { dims, data }] of Object.entries(item)) {
+  for (const name of Object.keys(item)) {
+    const { dims, data } = item[name] as Tensor;
     if (dims[0] !== 1)
       throw invalidArgument(name, 'a tensor of one item (first dimension 1)', `[${dims.join()}]`);
     const elements = dims.reduce((product, size) => product * size, 1);
@@ -17,12 +18,38 @@ export function checkItem(item: Item): void {
   }
 }
 
-/** Equal for items that can be joined as they are. */
-export function shapeOf(item: Item): string {
-  return Object.keys(item)
-    .sort()
-    .map((name) => `${name}:${item[name]?.type}[${item[name]?.dims.join()}]`)
-    .join(' ');
+/** Names the shapes of items: equal for those that can be joined as they are. */
+export class ShapeNames {
+  #name = '';
+  /** Of the item that was named last, whose like mostly comes next. */
+  #shape: Readonly<Record<string, Omit<Tensor, 'data'>>> = {};
+  #inputs = 0;
+
+  of(item: Item): string {
+    const inputs = Object.keys(item);
+    if (inputs.length === this.#inputs && inputs.every((input) => isLike(item[input], this.#shape[input])))
+      return this.#name;
+    this.#inputs = inputs.length;
+    // A copy: the dimensions are the caller's.
+    this.#shape = Object.fromEntries(
+      Object.entries(item).map(([input, { type, dims }]) => [input, { type, dims: [...dims] }]),
+    );
+    this.#name = inputs
+      .sort()
+      .map((input) => `${input}:${item[input]?.type}[${item[input]?.dims.join()}]`)
+      .join(' ');
+    return this.#name;
+  }
+}
+
+type Shape = Omit<Tensor, 'data'> | undefined;
+
+function isLike(a: Shape, b: Shape): boolean {
+  return (
+    a?.type === b?.type &&
+    a?.dims.length === b?.dims.length &&
+    (a?.dims.every((size, axis) => size === b?.dims[axis]) ?? true)
+  );
 }
 
 /** Gives an array for elements of the same kind; what it holds is not defined. */
@@ -78,8 +105,11 @@ function stack(tensors: readonly Tensor[], take: Take): Tensor {
   const dims = [tensors.length, ...own.slice(1)];
   if (isText(model)) return { type, dims, data: tensors.flatMap(({ data }) => data as readonly string[]) };
   const joined = take(model, tensors.length * model.length);
-  for (const [i, { data }] of tensors.entries())
-    (joined as Uint8Array).set(data as Uint8Array, i * model.length);
+  let at = 0;
+  for (const { data } of tensors) {
+    (joined as Uint8Array).set(data as Uint8Array, at);
+    at += data.length;
+  }
   return { type, dims, data: joined };
 }
 

@@ -37,10 +37,10 @@ export class Runs {
   /** Runs jobs of one lane as one batch. Goes on as long as anybody waits for it. */
   async run(model: BatchRunner, jobs: readonly Job[]): Promise<Item[]> {
     const abort = new AbortController();
-    for (const job of jobs)
-      job.abandoned = () => {
-        if (jobs.every(({ settled }) => settled)) abort.abort();
-      };
+    const abandoned = () => {
+      if (jobs.every(({ settled }) => settled)) abort.abort();
+    };
+    for (const job of jobs) job.abandoned = abandoned;
     this.#aborts.add(abort);
     const taken: Numeric[] = [];
     const take = (like: Numeric, length: number) => {

@@ -126,7 +126,7 @@ export class Model implements Disposable {
   ): Promise<Record<string, Tensor>> {
     const { session } = this.#loaded;
     const { names, tensors } = await this.#run(feeds, options, (...plan) => session.run(...plan));
-    return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
+    return named(names, tensors, 0);
   }
 
   async #runRows(
@@ -138,10 +138,7 @@ export class Model implements Disposable {
     const { names, tensors } = await this.#run(feeds, options, (runId, pairs, wanted, priority) =>
       start(runId, pairs, wanted, rows, priority),
     );
-    return Array.from({ length: rows }, (_, row) => {
-      const own = (index: number) => tensors[row * names.length + index] as Tensor;
-      return Object.fromEntries(names.map((name, index) => [name, own(index)]));
-    });
+    return Array.from({ length: rows }, (_, row) => named(names, tensors, row * names.length));
   }
 
   async #run(
@@ -184,4 +181,10 @@ export class Model implements Disposable {
     this.#drop?.();
     this.#drop = undefined;
   }
+}
+
+/** As many tensors as there are names, from the one at `from` on. */
+function named(names: readonly string[], tensors: readonly Tensor[], from: number): Record<string, Tensor> {
+  if (names.length === 1) return { [names[0] as string]: tensors[from] as Tensor };
+  return Object.fromEntries(names.map((each, index) => [each, tensors[from + index] as Tensor]));
 }
