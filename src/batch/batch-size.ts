@@ -1,7 +1,7 @@
 // How large the next batch of one shape is: the least of what memory, latency and the knee of the curve allow.
 import { kneeOf, type Line } from '../util/knee.js';
 import { Ceiling } from './ceiling.js';
-import { CELLS_PER_OCTAVE, CostCurve } from './cost-curve.js';
+import { CostCurve, roundedSize } from './cost-curve.js';
 
 export interface SizePlan {
   /** Items. */
@@ -58,16 +58,20 @@ const FIRST_BATCH = 8;
 /** Smaller sizes, each tried once so that it is known, and after how many runs. */
 const LOOK_DOWN = [4, 2, 1];
 const LOOK_DOWN_AFTER = 8;
-/** Of the size that is reached: tried twice each, now and then, for what the first, cold runs said of them may be wrong. */
-const LOOK_AGAIN = [1 / 2, 1 / 2, 1 / 4, 1 / 4];
+/**
+ * Of the size of the last batch, and how often each is tried, now and then: what the first runs of all said may be wrong, and
+ * the first ones of each trial have memory laid out.
+ */
+const LOOK_AGAIN = [1 / 2, 1 / 4];
+const LOOKS = 5;
 const LOOK_AGAIN_AFTER = 24;
 /** Runs that a knee is worth something after: through two points there is always a line. */
 const KNEE_AFTER = 6;
-/** Batches at the cheapest size before a larger one that proved worse is tried again; twice as many after each time. */
+/** Batches before smaller sizes, or a larger one that proved worse, are tried again; twice as many after each time. */
 const HOLD = 64;
 const LONGEST_HOLD = 4096;
-/** To the next size that the curve tells from this one: each size that is new has memory laid out for it. */
-const STEP = 2 ** (1 / CELLS_PER_OCTAVE);
+/** To the next size that the curve tells from this one. */
+const STEP = Math.SQRT2;
 /** Of the latency, so that not every other run breaches it. */
 const LATENCY_AIM = 0.85;
 
@@ -87,6 +91,7 @@ export class BatchSize {
   /** Smaller sizes that were not looked at yet, in items. */
   #below: number[];
   #lookAgainAfter = LOOK_AGAIN_AFTER;
+  #lookHold = HOLD;
   /** What the last batch could have been. */
   #given = 0;
   #runs = 0;
@@ -104,11 +109,11 @@ export class BatchSize {
     const { minBatch, maxBatch } = this.#plan;
     const probe = this.#runs >= LOOK_DOWN_AFTER ? this.#below[0] : undefined;
     if (this.#reached.cost === 0) this.#reached = { cost: unit * this.#firstBatch(), bound: 'ramp' };
-    const line = this.time.line();
+    const line = this.#plan.maxLatencyMs < Number.POSITIVE_INFINITY ? this.time.line() : undefined;
     const wanted = least([
       [this.#reached.cost, this.#reached.bound],
       [line ? this.#withinLatency(line) : Number.POSITIVE_INFINITY, 'latency'],
-      [this.#runs > KNEE_AFTER ? this.#knee() : Number.POSITIVE_INFINITY, 'knee'],
+      [this.#runs > KNEE_AFTER ? this.#knee(unit) : Number.POSITIVE_INFINITY, 'knee'],
     ]);
     const allowed = least([
       [maxBatch * unit, 'maxBatch'],
@@ -135,12 +140,12 @@ export class BatchSize {
       this.#lookAgain(unit);
     const reached = this.#reached.cost;
     // A batch for which too little waited says nothing of the size that was meant.
-    // One that grows again is sent back at once.
     const full = cost + unit > this.#given;
-    const better = full ? this.time.better(cost, this.#breached ? 1 : undefined) : undefined;
+    const found = full ? this.time.better(cost) : undefined;
+    const better = found === undefined ? undefined : rounded(found, unit);
     if (ms > maxLatencyMs) this.#breach(Math.max(unit, Math.min(reached, cost) / 2), 'latency');
     else if (better !== undefined && better < cost) {
-      this.#breach(Math.max(unit, better), 'knee');
+      this.#breach(better, 'knee');
       this.#growAfter = this.#runs + this.#hold;
       this.#hold = Math.min(LONGEST_HOLD, 2 * this.#hold);
     } else if (better !== undefined && better > reached && maxLatencyMs === Number.POSITIVE_INFINITY)
@@ -166,16 +171,20 @@ export class BatchSize {
   }
 
   #lookAgain(unit: number): void {
-    this.#lookAgainAfter = this.#runs + HOLD;
-    const sizes = LOOK_AGAIN.map((share) => Math.round((share * this.#reached.cost) / unit));
-    this.#below = sizes.filter((items) => items >= this.#plan.minBatch);
+    this.#lookAgainAfter = this.#runs + this.#lookHold;
+    this.#lookHold = Math.min(LONGEST_HOLD, 2 * this.#lookHold);
+    const given = this.#given / unit;
+    this.#below = LOOK_AGAIN.flatMap((share) => {
+      const items = rounded(share * given, 1);
+      return items >= this.#plan.minBatch && items < given ? new Array<number>(LOOKS).fill(items) : [];
+    });
   }
 
   #grown(unit: number): number {
     const reached = this.#reached.cost;
     if (!this.#breached) return 2 * reached;
     if (this.#plan.maxLatencyMs < Number.POSITIVE_INFINITY) return reached + unit;
-    return Math.max(reached + unit, STEP * reached);
+    return Math.max(reached + unit, rounded(STEP * reached, unit));
   }
 
   #breach(cost: number, bound: SizeBound): void {
@@ -190,9 +199,10 @@ export class BatchSize {
   }
 
   /** By the line, but not below what proved cheap. */
-  #knee(): number {
+  #knee(unit: number): number {
     const gain = this.time.gain();
-    return gain ? Math.max(kneeOf(gain), this.time.smallestCheap()) : Number.POSITIVE_INFINITY;
+    if (!gain) return Number.POSITIVE_INFINITY;
+    return rounded(Math.max(kneeOf(gain), this.time.smallestCheap()), unit);
   }
 
   #withinLatency({ perUnit, perRun }: Line): number {
@@ -205,6 +215,14 @@ export class BatchSize {
     if (!line || line.perUnit === 0) return Number.POSITIVE_INFINITY;
     return Math.max(0, (bytes - line.perRun) / line.perUnit);
   }
+}
+
+/**
+ * To one of the sizes that the curve tells apart, of one item at least: each that is new has memory laid out for it, so
+ * sizes that follow every change of an estimate would cost more than they gain.
+ */
+function rounded(cost: number, unit: number): number {
+  return unit * roundedSize(Math.max(1, cost / unit));
 }
 
 /** The smallest; of equals the first. */

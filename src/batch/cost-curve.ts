@@ -1,53 +1,58 @@
-// What batches took by their cost (items, or tokens): a mean for each size, the line through them, and where it bends.
+// What batches took by their cost (items, or tokens): a median for each size, the line through them, and where it bends.
 import type { Line } from '../util/knee.js';
 
 /** Batches of about one size. */
 interface Cell {
-  /** Means, exponentially weighted (Roberts, Control Chart Tests Based on Geometric Moving Averages, 1959). */
+  /** Exponentially weighted mean (Roberts, Control Chart Tests Based on Geometric Moving Averages, 1959). */
   cost: number;
+  /** Of the last samples, of which the oldest is the next to go. */
+  readonly recent: number[];
+  oldest: number;
+  /** The median of the last samples: the first runs of a size have memory laid out, and say little of the next. */
   perUnit: number;
-  samples: number;
 }
 
 /** Sizes within a quarter of an octave count as one. */
-export const CELLS_PER_OCTAVE = 2;
-/** Samples that a mean remembers. */
+const CELLS_PER_OCTAVE = 2;
+/** Samples of a size that are remembered. */
 const MEMORY = 16;
-/** A sample counts for no more than so many times the mean: a machine that was busy elsewhere says nothing of a size. */
-const MOST_OF_MEAN = 2;
-/** Samples from which on a mean is worth comparing. */
+/** A sample is no further from the median than so many times it: a machine that was busy elsewhere says nothing of a size. */
+const FURTHEST = 1;
+/** Samples from which on a size is worth comparing. */
 const LEAST_SAMPLES = 3;
 /** The relative deviation of a batch's time where nothing disturbs; less is never assumed. */
 const LEAST_NOISE = 0.05;
 /**
- * The standard deviation of a normal distribution, in mean absolute ones (√(π/2)): squares would let one batch that had
- * its memory laid out hide what twenty others say.
+ * The standard deviation of a normal distribution in mean absolute ones, and the standard error of its median in those
+ * of its mean: both are √(π/2). Squares would let one batch that had its memory laid out hide what twenty others say.
  */
-const NORMAL = 1.2533;
+const NORMAL = Math.sqrt(Math.PI / 2);
 /** Standard errors that a difference has to have to be more than chance. */
-const BEYOND_CHANCE = 2;
+const BEYOND_CHANCE = 2.5;
 
 /** Learns from batches as they come. */
 export class CostCurve {
   readonly #cells = new Map<number, Cell>();
-  /** Mean distance of a sample from the mean of its cell, as a share of it, over all cells; at first assumed. */
+  /** Mean distance of a sample from the median of its cell, as a share of it, over all cells; at first assumed. */
   #deviation = (3 * LEAST_NOISE) / NORMAL;
 
   add(cost: number, value: number): void {
     const key = keyOf(cost);
-    const cell = this.#cells.get(key);
     const given = value / cost;
+    const cell = this.#cells.get(key);
     if (!cell) {
-      this.#cells.set(key, { cost, perUnit: given, samples: 1 });
+      this.#cells.set(key, { cost, recent: [given], oldest: 0, perUnit: given });
       return;
     }
-    const perUnit = cell.samples < LEAST_SAMPLES ? given : Math.min(given, MOST_OF_MEAN * cell.perUnit);
-    cell.samples = Math.min(MEMORY, cell.samples + 1);
-    const weight = 1 / cell.samples;
-    const change = perUnit - cell.perUnit;
-    cell.perUnit += weight * change;
-    cell.cost += weight * (cost - cell.cost);
-    this.#deviation += (Math.abs(change) / cell.perUnit - this.#deviation) / MEMORY;
+    if (cell.recent.length < MEMORY) cell.recent.push(given);
+    else {
+      cell.recent[cell.oldest] = given;
+      cell.oldest = (cell.oldest + 1) % MEMORY;
+    }
+    cell.cost += (cost - cell.cost) / cell.recent.length;
+    cell.perUnit = median(cell.recent);
+    const distance = Math.min(FURTHEST, Math.abs(given - cell.perUnit) / cell.perUnit);
+    this.#deviation += (distance - this.#deviation) / MEMORY;
   }
 
   /**
@@ -78,18 +83,18 @@ export class CostCurve {
 
   /**
    * The known size that is cheaper by the unit than that of `cost` is, beyond chance; undefined where none is, or that
-   * of `cost` was seen less than `samples` times. Caches that overflow show here, and not in a straight line.
+   * of `cost` was hardly seen. Caches that overflow show here, and not in a straight line.
    */
-  better(cost: number, samples = LEAST_SAMPLES): number | undefined {
+  better(cost: number): number | undefined {
     const own = this.#cells.get(keyOf(cost));
-    if (!own || own.samples < samples) return undefined;
+    if (!own || own.recent.length < LEAST_SAMPLES) return undefined;
     const best = cheapest([...this.#cells.values()]) as Cell;
     return this.#isWorse(own, best) ? best.cost : undefined;
   }
 
   #isWorse(cell: Cell, than: Cell): boolean {
-    const noise = Math.max(LEAST_NOISE, NORMAL * this.#deviation);
-    const squaredError = ({ perUnit, samples }: Cell) => (noise * perUnit) ** 2 / samples;
+    const noise = NORMAL * Math.max(LEAST_NOISE, NORMAL * this.#deviation);
+    const squaredError = ({ perUnit, recent }: Cell) => (noise * perUnit) ** 2 / recent.length;
     const chance = BEYOND_CHANCE * Math.sqrt(squaredError(cell) + squaredError(than));
     return cell.perUnit - than.perUnit > chance;
   }
@@ -106,8 +111,8 @@ function cheapest(cells: readonly Cell[]): Cell | undefined {
 }
 
 /**
- * Least squares through the means of two cells or more. Each is weighted by 1 ÷ cost², so that all sizes are met equally
- * well in proportion. Through means of cells, and not through sums that forget, because a batcher that has settled sees
+ * Least squares through two cells or more. Each is weighted by 1 ÷ cost², so that all sizes are met equally
+ * well in proportion. Through cells, and not through sums that forget, because a batcher that has settled sees
  * one size for hours, which would wipe out what the slope is known from (covariance wind-up, Åström and Wittenmark,
  * Adaptive Control, 1995, section 11.5).
  */
@@ -115,8 +120,8 @@ function lineThrough(cells: readonly Cell[]): Line | undefined {
   if (cells.length < 2) return undefined;
   // Divided by the cost, the line is perUnit + perRun · (1 ÷ cost), whose squares are the weighted ones.
   let [n, x, y, xx, xy] = [0, 0, 0, 0, 0];
-  for (const { cost, perUnit, samples } of cells) {
-    const weight = Math.min(samples, LEAST_SAMPLES);
+  for (const { cost, perUnit, recent } of cells) {
+    const weight = Math.min(recent.length, LEAST_SAMPLES);
     n += weight;
     x += weight / cost;
     y += weight * perUnit;
@@ -131,4 +136,14 @@ function lineThrough(cells: readonly Cell[]): Line | undefined {
 
 function keyOf(cost: number): number {
   return Math.round(CELLS_PER_OCTAVE * Math.log2(cost));
+}
+
+/** Of an even number of values the lower one of the two in the middle. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] as number;
+}
+
+/** The size that stands for all that count as one with it. */
+export function roundedSize(cost: number): number {
+  return Math.round(2 ** (keyOf(cost) / CELLS_PER_OCTAVE));
 }
