@@ -51,8 +51,8 @@ Status AppendDevice(const std::string& device, ort::SessionOptions* options) {
 Status Configure(const LoadPlan& plan, std::shared_ptr<SessionMemory>* memory, ort::SessionOptions* options) {
   const std::pair<const char*, const char*> entries[] = {
       {"session.use_env_allocators", "1"},
-      // The pool spins between the nodes of a run, where to sleep and wake costs more (attention in batches of 16
-      // takes 12 % less time and no more of the processor's), and never once no run is going on.
+      // The pool spins between the nodes of a run, where to sleep and wake costs more (attention in batches
+      // of 16 takes 12 % less time and no more of the processor's), and never once no run is going on.
       {"session.intra_op.allow_spinning", "1"},
       {"session.intra_op.spin_duration_us", "20"},
       {"session.force_spinning_stop", "1"},
