@@ -43,6 +43,10 @@ Napi::Value Measure(const Napi::CallbackInfo& info) {
   return {info.Env(), MakeReading(info.Env(), Governor::Global().Measure())};
 }
 
+Napi::Value Look(const Napi::CallbackInfo& info) {
+  return {info.Env(), MakeReading(info.Env(), Governor::Global().Look())};
+}
+
 int ProcessId(const Napi::CallbackInfo& info) {
   const int64_t pid = Int64Argument(info, 0, "the number of a process");
   RequireShape(info, pid > 0 && pid <= INT32_MAX, "the number of a process");
@@ -116,6 +120,7 @@ void RegisterGovernor(Napi::Env env, Napi::Object exports) {
   governor["configure"] = Napi::Function::New(env, Configure, "configure");
   governor["sources"] = Napi::Function::New(env, Sources, "sources");
   governor["measure"] = Napi::Function::New(env, Measure, "measure");
+  governor["look"] = Napi::Function::New(env, Look, "look");
   governor["includeChild"] = Napi::Function::New(env, IncludeChild, "includeChild");
   governor["excludeChild"] = Napi::Function::New(env, ExcludeChild, "excludeChild");
   governor["start"] = Napi::Function::New(env, Start, "start");

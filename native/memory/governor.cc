@@ -66,6 +66,12 @@ PressureReading Governor::Measure() {
   return reading_;
 }
 
+PressureReading Governor::Look() {
+  Lock lock(mutex_);
+  Sample();
+  return reading_;
+}
+
 std::vector<std::string> Governor::Sources() {
   Lock lock(mutex_);
   if (!signals_) UsePlan(plan_);

@@ -33,6 +33,9 @@ class Governor {
   void Forget(const void* owner);
 
   PressureReading Measure();
+  // As the thread looks: what decides nothing at present may be a second old. A fraction of what Measure
+  // costs.
+  PressureReading Look();
   std::vector<std::string> Sources();
   void Include(int pid);
   void Exclude(int pid);

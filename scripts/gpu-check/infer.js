@@ -65,7 +65,7 @@ async function checkShape(cache, device, name) {
   const model = await cache.acquire(load.model);
   try {
     const items = itemsOf(model, load);
-    const batched = await throughBatcher({ maxBatch: Math.max(...load.sizes) })(model);
+    const batched = await throughBatcher({ maxBatch: Math.max(...load.sizes) })(model, items);
     const sides = {
       ours: batched,
       'one-by-one': oneByOne,

@@ -112,6 +112,11 @@ export interface Governor {
   sources(): string[];
   /** Reads every signal now and books the rest. Without a plan the whole limit is the budget and nothing is booked. */
   measure(): PressureReading;
+  /**
+   * Like `measure`, at a fraction of its cost: what decides nothing at present (a far limit, stalls, the groups this
+   * process is in) may have been read up to a second ago. For decisions that are made for each file.
+   */
+  look(): PressureReading;
   /** Counts the resident memory of a child process, until it ends. */
   includeChild(pid: number): void;
   excludeChild(pid: number): void;

@@ -115,7 +115,7 @@ export class Admission {
   tryReserve(stage: string, bytes: number, exact: boolean): Reservation | undefined {
     if (this.#closed) throw closedError();
     if (this.#queue.length > 0 || this.#heldBack > 0) return undefined;
-    this.#governor.measure();
+    this.#governor.look();
     return this.#take(stage, bytes, exact);
   }
 

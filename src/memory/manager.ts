@@ -155,7 +155,7 @@ export class MemoryManager implements Disposable {
 
   /** How full the budget is by what is really used. */
   get level(): PressureLevel {
-    return levelName(this.measure().level);
+    return levelName(this.#governor.look().level);
   }
 
   /** Files to prepare at once and items to give a model at once, with the reason, for what is free now. */

@@ -87,12 +87,12 @@ export class PressureMonitor extends EventEmitter<PressureEvents> {
   }
 
   get level(): PressureLevel {
-    return levelName(this.#governor.measure().level);
+    return levelName(this.#governor.look().level);
   }
 
   /** Whether the level is HIGH or CRITICAL. */
   isUnderPressure(): boolean {
-    return this.#governor.measure().level >= HIGH;
+    return this.#governor.look().level >= HIGH;
   }
 
   /** Bytes that can be taken before the nearer bound is reached; 0 beyond it. */
