@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ByteTable, PressureEvent } from '../../src/contract/index.js';
 import { native } from '../../src/native/load.js';
+import { overNative } from '../support/paths.js';
 import { MB, PressureFixture } from './pressure-fixture.js';
 
 const { governor, ledger } = native();
@@ -30,6 +31,31 @@ afterEach(() => {
   governor.stop();
   governor.configure(undefined);
   for (const cache of opened.splice(0)) cache.clear();
+});
+
+describe('a look', () => {
+  it('sees at once what decides', () => {
+    using fixture = PressureFixture.group(100 * MB, 10 * MB);
+    governor.configure(fixture.plan());
+    fixture.use(90 * MB);
+    expect(governor.look()).toMatchObject({ level: 2, headroomBytes: 10 * MB });
+    fixture.write('cgroup/memory/job/memory.stat', `total_inactive_file ${50 * MB}\n`);
+    expect(governor.look()).toMatchObject({ level: 0, headroomBytes: 60 * MB });
+    fixture.limit(50 * MB);
+    expect(governor.look()).toMatchObject({ level: 1, budgetBytes: 50 * MB, headroomBytes: 10 * MB });
+  });
+
+  it.runIf(overNative)('leaves to a measurement what seldom changes', () => {
+    using fixture = PressureFixture.group(50 * MB, 10 * MB);
+    governor.configure(fixture.plan());
+    fixture.write('cgroup/memory/other/memory.limit_in_bytes', 80 * MB);
+    fixture.write('cgroup/memory/other/memory.usage_in_bytes', 8 * MB);
+    fixture.write('cgroup/memory/other/memory.stat', 'total_inactive_file 0\n');
+    fixture.write('proc/self/cgroup', '9:memory:/other\n');
+    expect(governor.look().budgetBytes).toBe(50 * MB);
+    expect(governor.measure().budgetBytes).toBe(80 * MB);
+    expect(governor.look().budgetBytes).toBe(80 * MB);
+  });
 });
 
 describe('level', () => {
