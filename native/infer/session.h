@@ -12,6 +12,7 @@
 #include "infer/allocator.h"
 #include "infer/ort_api.h"
 #include "infer/session_options.h"
+#include "memory/trim.h"
 
 namespace spillway {
 
@@ -71,6 +72,7 @@ class InferSession {
 
   // Before the session, which refers to it from its threads and blocks until it is released.
   std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
+  HeapEnd heap_end_;  // of the thread that loads
   ort::OwnedSession session_;
   // Held by runs, and alone by the end of a profile: ONNX Runtime reads and clears its flag without a lock.
   // All come by the gate, or runs that overlap without a pause would keep the end waiting.

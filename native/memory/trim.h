@@ -13,6 +13,19 @@ void TrimHeap();
 // TrimHeap on a thread of ours; calls in quick succession are one trim.
 void TrimHeapSoon();
 
+// The end of the heap that its maker's thread allocates from, which malloc_trim cuts for one thread alone.
+// Made before what is to be given back and destroyed after it, on any thread, it has that end cut.
+class HeapEnd {
+ public:
+  HeapEnd();
+  ~HeapEnd();
+  HeapEnd(const HeapEnd&) = delete;
+  HeapEnd& operator=(const HeapEnd&) = delete;
+
+ private:
+  void* const block_;
+};
+
 // Leaves two arenas for the threads to share, and calls MapLargeBlocks.
 void LimitArenas();
 
