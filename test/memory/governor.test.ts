@@ -45,6 +45,7 @@ describe('a look', () => {
     expect(governor.look()).toMatchObject({ level: 1, budgetBytes: 50 * MB, headroomBytes: 10 * MB });
   });
 
+  // In JavaScript a look is a measurement.
   it.runIf(overNative)('leaves to a measurement what seldom changes', () => {
     using fixture = PressureFixture.group(50 * MB, 10 * MB);
     governor.configure(fixture.plan());
