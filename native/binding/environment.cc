@@ -117,14 +117,15 @@ void Environment::Stop() {
   lock.lock();
   idle_.wait(lock, [this] { return executing_.empty(); });
   lock.unlock();
+  pending_.clear();
   ModelTable::Global().Retire(background.get());
   background->Close();
+  ModelTable::Global().FreeOnDevices(background.get());
 }
 
 void Environment::OnCleanup(void* data) {
   auto* self = static_cast<Environment*>(data);
   self->Stop();
-  self->pending_.clear();
   self->leases.EndAll();
   napi_release_threadsafe_function(self->wake_, napi_tsfn_abort);
 }

@@ -34,8 +34,7 @@ class LoadTask : public Task {
         napi_unwrap(env, handle, &wrapped) != napi_ok)
       return nullptr;
     static_cast<SessionHandle*>(wrapped)->Adopt(
-        std::move(session_),
-        std::make_shared<RunQueue>(plan_.concurrency, plan_.device == "cpu" ? plan_.threads : 0),
+        std::move(session_), std::make_shared<RunQueue>(plan_.concurrency, plan_.device, plan_.threads),
         environment_.background);
     return handle;
   }
@@ -44,6 +43,7 @@ class LoadTask : public Task {
   Status Load() {
     std::shared_ptr<SharedWeights> shared;  // before the session
     std::unique_ptr<InferSession> session;
+    ModelTable::Global().AwaitReleased(plan_.device, cancelled_);
     RETURN_IF_FAILED(SharedWeights::Take(plan_.shared_weights, model_, &shared));
     RETURN_IF_FAILED(InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session));
     return GraphSession::Make(std::move(session), std::move(shared), plan_, &session_);

@@ -135,12 +135,14 @@ Napi::Function SessionHandle::Define(Napi::Env env) {
       {InstanceAccessor<&SessionHandle::Inputs>("inputs"),
        InstanceAccessor<&SessionHandle::Outputs>("outputs"), InstanceMethod<&SessionHandle::Bytes>("bytes"),
        InstanceMethod<&SessionHandle::SharedBytes>("sharedBytes"),
-       InstanceAccessor<&SessionHandle::Evicted>("evicted"), InstanceMethod<&SessionHandle::Hold>("hold"),
+       InstanceAccessor<&SessionHandle::Evicted>("evicted"),
+       InstanceAccessor<&SessionHandle::Released>("released"), InstanceMethod<&SessionHandle::Hold>("hold"),
        InstanceMethod<&SessionHandle::LetGo>("letGo"), InstanceMethod<&SessionHandle::Evict>("evict"),
        InstanceMethod<&SessionHandle::Run>("run"), InstanceMethod<&SessionHandle::RunRows>("runRows"),
        InstanceMethod<&SessionHandle::Cancel>("cancel"),
        InstanceMethod<&SessionHandle::EndProfile>("endProfile"),
-       InstanceMethod<&SessionHandle::Release>("release")});
+       InstanceMethod<&SessionHandle::Release>("release"),
+       InstanceMethod<&SessionHandle::ReleaseDevice>("releaseDevice")});
 }
 
 SessionHandle::~SessionHandle() {
@@ -186,6 +188,10 @@ Napi::Value SessionHandle::SharedBytes(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionHandle::Evicted(const Napi::CallbackInfo& info) {
   return {info.Env(), MakeEvicted(info.Env(), graph_ ? graph_->evicted() : std::nullopt)};
+}
+
+Napi::Value SessionHandle::Released(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), graph_ && graph_->released());
 }
 
 Napi::Value SessionHandle::Hold(const Napi::CallbackInfo& info) {
@@ -247,6 +253,10 @@ Napi::Value SessionHandle::EndProfile(const Napi::CallbackInfo& info) {
 
 void SessionHandle::Release(const Napi::CallbackInfo&) {
   if (graph_) graph_->Release();
+}
+
+void SessionHandle::ReleaseDevice(const Napi::CallbackInfo&) {
+  if (graph_) ModelTable::Global().ReleaseDevice(graph_->device());
 }
 
 }  // namespace spillway

@@ -34,6 +34,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   Napi::Value Bytes(const Napi::CallbackInfo& info);
   Napi::Value SharedBytes(const Napi::CallbackInfo& info);
   Napi::Value Evicted(const Napi::CallbackInfo& info);
+  Napi::Value Released(const Napi::CallbackInfo& info);
   Napi::Value Hold(const Napi::CallbackInfo& info);
   void LetGo(const Napi::CallbackInfo& info);
   Napi::Value Evict(const Napi::CallbackInfo& info);
@@ -42,6 +43,7 @@ class SessionHandle : public Napi::ObjectWrap<SessionHandle> {
   void Cancel(const Napi::CallbackInfo& info);
   Napi::Value EndProfile(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
+  void ReleaseDevice(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info, int64_t rows, size_t priority_at);
   std::shared_ptr<InferSession> Require(const Napi::CallbackInfo& info);
 

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <new>
+#include <utility>
 
 namespace spillway {
 
 template <typename T>
 class NeverDestroyed {
  public:
-  NeverDestroyed() { new (storage_) T(); }
+  template <typename... Arguments>
+  explicit NeverDestroyed(Arguments&&... arguments) {
+    new (storage_) T(std::forward<Arguments>(arguments)...);
+  }
   NeverDestroyed(const NeverDestroyed&) = delete;
   NeverDestroyed& operator=(const NeverDestroyed&) = delete;
   T& operator*() { return *reinterpret_cast<T*>(storage_); }

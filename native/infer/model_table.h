@@ -5,11 +5,14 @@
 // keeps an empty LoadedGraph, and learns at the next use that it must be loaded again.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "infer/session.h"
@@ -37,13 +40,19 @@ class GraphSession {
   int64_t bytes() const { return session_->bytes() + unseen_ + shared_bytes(); }
   // Those of weights that sessions share, where they are counted with this one.
   int64_t shared_bytes() const { return shared_ ? shared_->BytesOf(this) : 0; }
+  const std::string& device() const { return device_; }
+  // Lives as long as the session, which on a device of its own may keep that alive.
+  std::weak_ptr<void> life() const { return life_; }
   // Frees it; returns what was credited.
   int64_t Free();
 
  private:
   // The bytes are charged already.
-  GraphSession(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared, int64_t unseen);
+  GraphSession(std::unique_ptr<InferSession> session, std::shared_ptr<SharedWeights> shared,
+               std::string device, int64_t unseen);
 
+  const std::string device_;
+  std::shared_ptr<void> life_ = std::make_shared<char>();
   std::shared_ptr<SharedWeights> shared_;  // before the session, which computes with them
   std::unique_ptr<InferSession> session_;
   const int64_t unseen_;
@@ -74,22 +83,28 @@ class LoadedGraph : public std::enable_shared_from_this<LoadedGraph> {
   // Has the session freed, once its last user is gone. Harmless when repeated.
   void Release();
 
+  const std::string& device() const { return device_; }
   // Bytes of the ledger it holds now, and how many of them it shares.
   int64_t bytes() const;
   int64_t shared_bytes() const;
   // Nothing unless it was evicted.
   std::optional<EvictedBytes> evicted() const;
+  bool released() const;
 
  private:
   friend class ModelTable;
 
   void EndUse();
+  // Has no more users from here on; the session, where the last of them has gone.
+  // REQUIRES: the table's lock is held.
+  std::unique_ptr<GraphSession> Close();
   // REQUIRES: the table's lock is held.
   bool Idle() const { return session_ && holders_ == 0 && users_ == 0 && !released_ && !retired_; }
 
   // The table's lock guards what is not const.
   const void* const owner_;
   const Free free_;
+  const std::string device_;
   std::unique_ptr<GraphSession> session_;
   int holders_ = 1, users_ = 0;
   int64_t last_use_ = 0;  // by the table's count of uses
@@ -106,8 +121,17 @@ class ModelTable : public Reclaimable {
   std::shared_ptr<LoadedGraph> Add(std::unique_ptr<GraphSession> session, const void* owner,
                                    LoadedGraph::Free free);
 
+  // Releases every graph on a device that has failed: some devices are only made anew once none is left.
+  void ReleaseDevice(const std::string& device);
+  // Waits until those are freed, or `cancelled`: what is loaded before would be given the device that failed.
+  void AwaitReleased(const std::string& device, const std::atomic<bool>& cancelled);
+
   // No graph of `owner` is evicted from here on, nor still being evicted: before its environment ends.
   void Retire(const void* owner);
+
+  // Frees the graphs of `owner` on other devices than the CPU, which nothing is using: they may still be at
+  // work for a run that was stopped, with code and state that the end of the process would take from them.
+  void FreeOnDevices(const void* owner);
 
   const char* name() const override { return "models"; }
   int64_t Reclaim(int64_t bytes) override;
@@ -117,12 +141,13 @@ class ModelTable : public Reclaimable {
 
   // REQUIRES of both: the lock is held; the second releases it while it frees the session, and takes it
   // again.
-  std::shared_ptr<LoadedGraph> Oldest() const;
+  std::shared_ptr<LoadedGraph> OldestClaimed() const;
   EvictedBytes Evict(LoadedGraph& graph, std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;  // guards what follows and every graph
   std::condition_variable evicted_;
   std::vector<std::weak_ptr<LoadedGraph>> graphs_;
+  std::multimap<std::string, std::weak_ptr<void>> failed_;  // by device, sessions that are being released
   int64_t uses_ = 0;
 };
 

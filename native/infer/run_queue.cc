@@ -15,14 +15,17 @@ namespace spillway {
 // A second of waiting counts for as much as one step of priority, as in src/util/due.ts.
 static constexpr double kAgeMs = 1000;
 
+// Gives out something of which there is so much: runs take their share of it, some none, and wait for it.
 class RunTurns {
  public:
-  static RunTurns& Global() {
-    static NeverDestroyed<RunTurns> turns;
-    return *turns;
+  explicit RunTurns(int whole) : whole_(whole) {}
+
+  static RunTurns& Of(const std::string& device) {
+    static NeverDestroyed<RunTurns> cores(AvailableCores()), webgpu(1);
+    return device == "webgpu" ? *webgpu : *cores;
   }
 
-  int cores() const { return cores_; }
+  int whole() const { return whole_; }
 
   void Push(RunQueue& queue, RunQueue::Waiting run) {
     std::lock_guard lock(mutex_);
@@ -59,13 +62,13 @@ class RunTurns {
     std::shared_ptr<RunQueue> first;
     for (const auto& queue : queues_) {
       if (queue->running_ == queue->limit_) continue;
-      if (queue->cores_ == 0) return queue;
+      if (queue->share_ == 0) return queue;
       if (!first || queue->waiting_.front() < first->waiting_.front()) first = queue;
     }
-    return first && first->cores_ <= free_ ? first : nullptr;
+    return first && first->share_ <= free_ ? first : nullptr;
   }
 
-  // Takes the next run and its cores; false where none may begin.
+  // Takes the next run and its share; false where none may begin.
   bool Take(Turn* turn) {
     turn->queue = Choose();
     if (!turn->queue) return false;
@@ -74,7 +77,7 @@ class RunTurns {
     queue.waiting_.pop_front();
     if (queue.waiting_.empty()) Forget(queue);
     ++queue.running_;
-    free_ -= queue.cores_;
+    free_ -= queue.share_;
     return true;
   }
 
@@ -92,7 +95,7 @@ class RunTurns {
       turn.work = nullptr;  // its captures are freed before the lock is taken
       std::lock_guard lock(mutex_);
       --turn.queue->running_;
-      free_ += turn.queue->cores_;
+      free_ += turn.queue->share_;
       Turn next;
       if (!Take(&next)) return;
       Start();
@@ -100,22 +103,26 @@ class RunTurns {
     }
   }
 
-  const int cores_ = AvailableCores();
+  const int whole_;
 
   std::mutex mutex_;                               // guards what follows, and what the queues say
   std::vector<std::shared_ptr<RunQueue>> queues_;  // those in which a run waits
-  int free_ = cores_;
+  int free_ = whole_;
   uint64_t serial_ = 0;
 };
 
-RunQueue::RunQueue(int limit, int threads)
-    : limit_(limit), cores_(std::min(threads, RunTurns::Global().cores())) {}
+RunQueue::RunQueue(int limit, const std::string& device, int threads)
+    : turns_(RunTurns::Of(device)),
+      limit_(limit),
+      share_(device == "cuda"  ? 0
+             : device == "cpu" ? std::min(threads, turns_.whole())
+                               : turns_.whole()) {}
 
 void RunQueue::Push(const void* name, double priority, Work work) {
   const double due = static_cast<double>(CoarseMilliseconds()) - priority * kAgeMs;
-  RunTurns::Global().Push(*this, {due, 0, name, std::move(work)});
+  turns_.Push(*this, {due, 0, name, std::move(work)});
 }
 
-bool RunQueue::Remove(const void* name) { return RunTurns::Global().Remove(*this, name); }
+bool RunQueue::Remove(const void* name) { return turns_.Remove(*this, name); }
 
 }  // namespace spillway

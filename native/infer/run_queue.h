@@ -1,7 +1,8 @@
 // Whose turn it is among the runs of all sessions of this process.
 //
 // A run on the processor takes as many cores as its session has threads: runs that had to share them would
-// only slow each other down, and hold memory meanwhile. What waits goes by priority and age. The most urgent
+// only slow each other down, and hold memory meanwhile. A run on WebGPU takes the device (DevicePass says
+// why). What waits goes by priority and age. The most urgent
 // is never passed by one that needs fewer cores, or a stream of these would keep it waiting for ever. A
 // thread that has done a run takes the next one, without a turn of JavaScript between them.
 #pragma once
@@ -10,17 +11,20 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace spillway {
+
+class RunTurns;
 
 // The runs of one session. Thread-safe.
 class RunQueue : public std::enable_shared_from_this<RunQueue> {
  public:
   using Work = std::function<void()>;
 
-  // `limit` runs at a time, at least one, each on `threads` of the processor's cores, or on all of them if it
-  // has fewer. 0 threads: on another device, where no core is waited for.
-  RunQueue(int limit, int threads);
+  // `limit` runs at a time, at least one, on the CPU each on `threads` of its cores, or on all of them if it
+  // has fewer.
+  RunQueue(int limit, const std::string& device, int threads);
 
   // Runs `work`, which must not throw, on a thread of ours once its turn has come: a second of waiting counts
   // for one step of `priority`, a finite number, and equals go in the order of the pushes. `name` is what
@@ -44,8 +48,9 @@ class RunQueue : public std::enable_shared_from_this<RunQueue> {
     }
   };
 
-  const int limit_, cores_;
-  // The lock of all turns guards what follows.
+  RunTurns& turns_;
+  const int limit_, share_;  // the latter of what its turns give out
+  // The lock of the turns guards what follows.
   std::deque<Waiting> waiting_;  // in order
   int running_ = 0;
 };

@@ -98,10 +98,19 @@ void TidyAfterSession() {
   TrimHeapSoon();
 }
 
+InferSession::~InferSession() {
+  if (session_ && !leaving_.granted()) leaving_ = DevicePass::Enter(device_);
+}
+
+bool InferSession::Claim() {
+  if (!leaving_.granted()) leaving_ = DevicePass::TryEnter(device_);
+  return leaving_.granted();
+}
+
 Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
                           const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
   if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
-  std::unique_ptr<InferSession> self(new InferSession());
+  std::unique_ptr<InferSession> self(new InferSession(plan.device));
   ort::SessionOptions* raw = nullptr;
   RETURN_IF_FAILED(CheckOrt(ort::CreateSessionOptions(&raw)));
   ort::OwnedSessionOptions options(raw);
@@ -112,9 +121,11 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   AllocationScope scope(ModelsAccount(), self->memory_, &cancelled);
   ort::Session* session = nullptr;
   ort::Environment* environment = InferLibrary::Global().environment();
+  DevicePass pass = DevicePass::Enter(plan.device);
   ort::Failure* failure = shared ? ort::CreateSessionFromArrayWithPrepackedWeightsContainer(
                                        environment, model, bytes, raw, shared->container(), &session)
                                  : ort::CreateSessionFromArray(environment, model, bytes, raw, &session);
+  pass = {};
   self->session_.reset(session);
   bool blames_graph = !failure || plan.device == "cpu" || BlamesGraph(ort::GetErrorCode(failure));
   Status status = CheckOrt(failure, blames_graph ? "ERR_MODEL_REJECTED" : "ERR_DEVICE_UNAVAILABLE");
@@ -162,10 +173,12 @@ Status InferSession::Run(std::vector<InputTensor>& inputs, const std::vector<std
   for (const std::string& name : output_names) fetch_names.push_back(name.c_str());
   std::vector<ort::Value*> fetches(output_names.size(), nullptr);
 
+  DevicePass pass = DevicePass::Enter(device_);
   memory_->EnterRun(options);
   ort::Failure* failure = ort::Run(session_.get(), options, feed_names.data(), feeds.data(), feeds.size(),
                                    fetch_names.data(), fetch_names.size(), fetches.data());
   memory_->LeaveRun(options);
+  pass = {};
   outputs->resize(fetches.size());
   for (size_t i = 0; i < fetches.size(); ++i) (*outputs)[i].value.reset(fetches[i]);
 
@@ -188,6 +201,7 @@ Status InferSession::EndProfile(std::string* path) {
   profiled_ = false;
   ort::Allocator* allocator = nullptr;
   char* name = nullptr;
+  const DevicePass pass = DevicePass::Enter(device_);
   RETURN_IF_FAILED(CheckOrt(ort::GetAllocatorWithDefaultOptions(&allocator)));
   RETURN_IF_FAILED(CheckOrt(ort::SessionEndProfiling(session_.get(), allocator, &name)));
   *path = name;

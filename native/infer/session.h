@@ -10,6 +10,7 @@
 
 #include "core/status.h"
 #include "infer/allocator.h"
+#include "infer/device_pass.h"
 #include "infer/ort_api.h"
 #include "infer/session_options.h"
 #include "memory/trim.h"
@@ -52,6 +53,11 @@ class InferSession {
   static Status Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
                      const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* session);
 
+  ~InferSession();
+
+  // Enters its device, to be freed there without a wait; false where another session is at work on it.
+  bool Claim();
+
   const std::vector<ValueInfo>& inputs() const { return inputs_; }
   const std::vector<ValueInfo>& outputs() const { return outputs_; }
   int64_t bytes() const { return memory_->bytes.load(std::memory_order_relaxed); }
@@ -67,12 +73,14 @@ class InferSession {
   Status EndProfile(std::string* path);
 
  private:
-  InferSession() = default;
+  explicit InferSession(std::string device) : device_(std::move(device)) {}
   Status Describe();
 
   // Before the session, which refers to it from its threads and blocks until it is released.
   std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
   HeapEnd heap_end_;  // of the thread that loads
+  const std::string device_;
+  DevicePass leaving_;  // held while the session is freed
   ort::OwnedSession session_;
   // Held by runs, and alone by the end of a profile: ONNX Runtime reads and clears its flag without a lock.
   // All come by the gate, or runs that overlap without a pause would keep the end waiting.

@@ -128,6 +128,8 @@ export interface InferSession {
   evict(): Promise<EvictedBytes | undefined>;
   /** Undefined unless it was evicted. */
   readonly evicted: EvictedBytes | undefined;
+  /** Whether it was released, by its owner or with its device: it runs no more, and must be loaded again. */
+  readonly released: boolean;
   /**
    * Runs the graph. The elements of `feeds` must neither be changed nor transferred until the promise settles;
    * the outputs are the caller's. `runId` is chosen by the caller and names the run for `cancel`. Where runs wait for
@@ -160,6 +162,11 @@ export interface InferSession {
   endProfile(): Promise<string>;
   /** Frees the session once its last run has ended. Harmless when repeated. */
   release(): void;
+  /**
+   * Releases every session on the same device, which has failed: of this process, or of the child that has this one. A
+   * load on it that comes later waits until they are freed.
+   */
+  releaseDevice(): void;
 }
 
 /** ONNX Runtime driven off the JavaScript thread. Present where the capability `infer` is. */

@@ -40,6 +40,11 @@ export function deviceCandidates(prefer: DeviceChoice): DeviceCandidates {
   return { candidates, rejected };
 }
 
+/** Whether a device that failed computes again once no session is left on it. */
+export function recovers(device: Device): boolean {
+  return providers.some((provider) => provider.device === device && provider.recovers);
+}
+
 /**
  * The device that looks best, and why the better ones were passed over. A look at drivers and libraries only: a
  * load tries the device for real and may still go on to the next. Throws like {@link deviceCandidates}.

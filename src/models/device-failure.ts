@@ -2,16 +2,19 @@
 import type { Device } from '../contract/index.js';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 
-/** CUDA, its libraries, and ONNX Runtime's arena over its memory. */
+/**
+ * CUDA, its libraries, and ONNX Runtime's arena over its memory. WebGPU says nothing when a buffer is made for which there
+ * is no memory, and only later, of whatever is to be done with it, that it is invalid.
+ */
 const NO_MEMORY =
-  /CUDA failure 2:|CUDA error: out of memory|_ALLOC_FAILED|failed to allocate memory for requested buffer|smaller than requested bytes/i;
+  /CUDA failure 2:|CUDA error: out of memory|_ALLOC_FAILED|failed to allocate memory for requested buffer|smaller than requested bytes|\[Invalid Buffer[^\]]*\] is invalid/i;
 
 /**
- * The CUDA errors after which every further call fails: the same as in native/gpu/compute.cc. WebGPU ends its instance
- * with the device.
+ * The CUDA errors after which every further call fails: the same as in native/gpu/compute.cc. WebGPU names the device in
+ * brackets, or ends its instance with it.
  */
 const LOST =
-  /CUDA failure (?:46|214|220|226|70[029]|71[0456789]|999):|device (?:is |was |has been )?lost|external Instance reference no longer exists/i;
+  /CUDA failure (?:46|214|220|226|70[029]|71[0456789]|999):|device\]? (?:is |was |has been )?lost|external Instance reference no longer exists/i;
 
 /** `ERR_DEVICE_LOST` or `ERR_OUT_OF_MEMORY` for a run whose device failed; any other error as it is. */
 export function deviceFailure(error: unknown, device: Device): unknown {

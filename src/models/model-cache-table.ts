@@ -187,7 +187,7 @@ export class ModelTable {
   }
 
   #noticeLost(): void {
-    for (const entry of [...this.#idle.values()]) if (entry.loaded?.session.lost) this.#forgetLost(entry);
+    for (const entry of [...this.#entries.values()]) if (entry.loaded?.session.lost) this.#forgetLost(entry);
   }
 
   #forgetLost(entry: ModelEntry): void {

@@ -144,7 +144,8 @@ export class ModelCache {
     const { pin, settings } = acquireOptions(this.#plan, options);
     const loadedKey = typeof source === 'string' ? await this.#keyIfUnchanged(source, settings) : undefined;
     const known = loadedKey === undefined ? undefined : this.#take(loadedKey);
-    if (known) return { model: await this.#hold(known, pin), shared: true };
+    const again = typeof source === 'string' ? () => this.acquire(source, options) : undefined;
+    if (known) return { model: await this.#hold(known, pin, again), shared: true };
     const bytes =
       typeof source === 'string'
         ? await this.#read(source, settings)
@@ -152,9 +153,9 @@ export class ModelCache {
     if (this.#closed) bytes[Symbol.dispose]();
     this.#assertOpen();
     const there = this.#take(keyOf(bytes.key, settings));
-    if (!there) return { model: await this.#hold(this.#start(bytes, settings), pin), shared: false };
+    if (!there) return { model: await this.#hold(this.#start(bytes, settings), pin, again), shared: false };
     if (there.source !== bytes) bytes[Symbol.dispose](); // another load of the same content serves
-    return { model: await this.#hold(there, pin), shared: true };
+    return { model: await this.#hold(there, pin, again), shared: true };
   }
 
   async #preload({ path, role }: PreloadRequest): Promise<Preloaded> {
@@ -211,11 +212,11 @@ export class ModelCache {
   }
 
   /** The model of an entry that was taken; gives it back where the load fails. */
-  async #hold(entry: ModelEntry, pin: boolean): Promise<Model> {
+  async #hold(entry: ModelEntry, pin: boolean, again: (() => Promise<Model>) | undefined): Promise<Model> {
     try {
       const loaded = await entry.loading;
       entry.pinned ||= pin;
-      return new Model(loaded, () => this.#table.giveBack(entry));
+      return new Model(loaded, () => this.#table.giveBack(entry), again);
     } catch (error) {
       this.#table.giveBack(entry);
       throw error;

@@ -1,9 +1,10 @@
 // A loaded graph as its users hold it.
 import type { Device, Tensor, ValueInfo } from '../contract/index.js';
-import { invalidArgument, SpillwayError } from '../util/errors.js';
-import type { RejectedDevice } from './detect.js';
+import { codeOf, invalidArgument, messageOf, SpillwayError } from '../util/errors.js';
+import { type RejectedDevice, recovers } from './detect.js';
 import { deviceFailure } from './device-failure.js';
 import type { EngineChoice, EngineSession } from './engine/engine.js';
+import { forgetTrial } from './probe-device.js';
 import { checkFeeds, checkOutputs } from './tensors.js';
 
 /** What a load made; shared by all who acquired the same graph. */
@@ -55,15 +56,22 @@ export class Model implements Disposable {
         options?: RunOptions,
       ) => Promise<Record<string, Tensor>[]>)
     | undefined;
-  readonly #loaded: LoadedModel;
+  #loaded: LoadedModel;
   #drop: (() => void) | undefined;
+  readonly #again: (() => Promise<Model>) | undefined;
+  readonly #recovers: boolean;
+  #renewing: Promise<void> | undefined;
 
-  /** Called by the cache; `drop` gives the hold back. */
-  constructor(loaded: LoadedModel, drop: () => void) {
+  /**
+   * Called by the cache; `drop` gives the hold back, `again` acquires the same source anew: left out where that is gone.
+   */
+  constructor(loaded: LoadedModel, drop: () => void, again?: () => Promise<Model>) {
     this.#loaded = loaded;
     this.#drop = drop;
-    const start = loaded.session.runRows?.bind(loaded.session);
-    this.runRows = start && ((feeds, rows, options = {}) => this.#runRows(feeds, rows, options, start));
+    this.#again = again;
+    this.#recovers = recovers(loaded.device);
+    if (loaded.session.runRows)
+      this.runRows = (feeds, rows, options = {}) => this.#runRows(feeds, rows, options);
   }
 
   /** Hexadecimal digest of the graph's file. */
@@ -119,13 +127,16 @@ export class Model implements Disposable {
    * Rejects with `ERR_INVALID_ARGUMENT` for feeds that do not fit, `ERR_OUT_OF_MEMORY` where the budget has no room
    * for the run (a smaller batch may fit), `ERR_DEVICE_LOST` where its device is of no use any more, `ERR_ENGINE` where a
    * node fails, `ERR_CLOSED` after disposal.
+   *
+   * WebGPU begins anew after both of the second and third: the next run loads a graph again that came from a file, and
+   * rejects with `ERR_FILE_CHANGED` where that is another one now; of one that came as bytes it rejects with
+   * `ERR_DEVICE_LOST`, and a new acquisition serves.
    */
   async run(
     feeds: Readonly<Record<string, Tensor>>,
     options: RunOptions = {},
   ): Promise<Record<string, Tensor>> {
-    const { session } = this.#loaded;
-    const { names, tensors } = await this.#run(feeds, options, (...plan) => session.run(...plan));
+    const { names, tensors } = await this.#run(feeds, options, (session, ...plan) => session.run(...plan));
     return named(names, tensors, 0);
   }
 
@@ -133,10 +144,10 @@ export class Model implements Disposable {
     feeds: Readonly<Record<string, Tensor>>,
     rows: number,
     options: RunOptions,
-    start: NonNullable<EngineSession['runRows']>,
   ): Promise<Record<string, Tensor>[]> {
-    const { names, tensors } = await this.#run(feeds, options, (runId, pairs, wanted, priority) =>
-      start(runId, pairs, wanted, rows, priority),
+    type Rows = Required<EngineSession>;
+    const { names, tensors } = await this.#run(feeds, options, (session, runId, pairs, wanted, priority) =>
+      (session as Rows).runRows(runId, pairs, wanted, rows, priority),
     );
     return Array.from({ length: rows }, (_, row) => named(names, tensors, row * names.length));
   }
@@ -144,10 +155,14 @@ export class Model implements Disposable {
   async #run(
     feeds: Readonly<Record<string, Tensor>>,
     { signal, outputs, priority = 0, timed }: RunOptions,
-    start: EngineSession['run'],
+    start: (
+      session: EngineSession,
+      ...plan: Parameters<EngineSession['run']>
+    ) => ReturnType<EngineSession['run']>,
   ): Promise<{ names: readonly string[]; tensors: readonly Tensor[] }> {
     if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
     signal?.throwIfAborted();
+    if (this.#recovers && this.#loaded.session.lost) await this.#renew();
     const { session } = this.#loaded;
     const pairs = checkFeeds(this.#loaded.inputs, feeds);
     const names = checkOutputs(this.outputNames, outputs);
@@ -156,14 +171,55 @@ export class Model implements Disposable {
     const abort = () => session.cancel(runId);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const tensors = await start(runId, pairs, names, priority);
+      const tensors = await start(session, runId, pairs, names, priority);
       if (tensors.ms !== undefined) timed?.(tensors.ms);
       return { names, tensors };
     } catch (error) {
-      throw signal?.aborted ? signal.reason : deviceFailure(error, this.device);
+      throw signal?.aborted ? signal.reason : this.#judge(error, session);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /** What a run failed for; where that was its device, all sessions on it end, if that is what it takes to recover. */
+  #judge(error: unknown, session: EngineSession): unknown {
+    const failure = deviceFailure(error, this.device);
+    if (failure === error || !this.#recovers) return failure;
+    if (codeOf(failure) === 'ERR_DEVICE_LOST') forgetTrial(this.device);
+    if (!session.lost) session.releaseDevice();
+    return failure;
+  }
+
+  /** Loads the graph again, for all runs that wait for it. */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#loadAgain().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #loadAgain(): Promise<void> {
+    const { device, sha256 } = this.#loaded;
+    const lost = (why: string, cause?: unknown) =>
+      new SpillwayError('ERR_DEVICE_LOST', `${device} failed, and ${why}`, { cause });
+    if (!this.#again) throw lost('the graph, which came as bytes, has to be acquired again');
+    const next = await this.#again().catch((cause: unknown) => {
+      if (codeOf(cause) !== 'ERR_DEVICE_UNAVAILABLE') throw cause;
+      forgetTrial(device);
+      throw lost(messageOf(cause), cause);
+    });
+    const here = this.#drop !== undefined;
+    if (!here || next.device !== device || next.sha256 !== sha256) next[Symbol.dispose]();
+    if (!here) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
+    if (next.device !== device) throw lost(`the graph is on ${next.device} now`);
+    if (next.sha256 !== sha256)
+      throw new SpillwayError(
+        'ERR_FILE_CHANGED',
+        `expected the graph ${sha256} but its file has ${next.sha256}`,
+      );
+    this[Symbol.dispose]();
+    this.#loaded = next.#loaded;
+    this.#drop = next.#drop;
   }
 
   /**

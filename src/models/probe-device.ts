@@ -2,6 +2,7 @@
 // process, because a driver may crash, hang, or write to standard error.
 import type { Device, Tensor } from '../contract/index.js';
 import { codeOf, messageOf } from '../util/errors.js';
+import { deviceFailure } from './device-failure.js';
 import { StockChild } from './engine/child-process.js';
 import type { LoadedGraph } from './engine/protocol.js';
 
@@ -33,6 +34,11 @@ export function probeDevice(device: Device): Promise<string | undefined> {
   return trial;
 }
 
+/** Has a device tried anew: after it failed, what was found out before counts for nothing. */
+export function forgetTrial(device: Device): void {
+  trials.delete(device);
+}
+
 async function tryDevice(device: Device): Promise<string | undefined> {
   let child: StockChild | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -42,7 +48,7 @@ async function tryDevice(device: Device): Promise<string | undefined> {
     const y = await addOnDevice(child, device);
     return y === 42 ? undefined : `21 + 21 is ${y} on it`;
   } catch (error) {
-    if (codeOf(error) === 'ERR_OUT_OF_MEMORY') trials.delete(device); // another time it may do
+    if (codeOf(deviceFailure(error, device)) === 'ERR_OUT_OF_MEMORY') trials.delete(device); // another time it may do
     return [messageOf(error), child?.lastWords].filter(Boolean).join('; ');
   } finally {
     clearTimeout(timer);

@@ -14,6 +14,15 @@ describe('what a failed run says of its device', () => {
       'ERR_DEVICE_LOST',
       'Failed to create a WebGPU compute pipeline: A valid external Instance reference no longer exists.',
     ],
+    [
+      'ERR_DEVICE_LOST',
+      'Failed to download data from buffer. wgpu::MapAsyncStatus value: 4, message: [Device] is lost.',
+    ],
+    [
+      'ERR_OUT_OF_MEMORY',
+      'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.',
+    ],
+    ['ERR_ENGINE', '[Invalid ComputePipeline "Gemm"] is invalid due to a previous error.'],
     ['ERR_OUT_OF_MEMORY', `CUDA failure 2: out of memory ${tail}`],
     [
       'ERR_OUT_OF_MEMORY',

@@ -11,8 +11,17 @@ export interface ChildLimits {
 /** The shell sets the limits on itself and becomes the child: Node.js cannot set those of a process. */
 const CONFINE = 'ulimit -c 0 && ulimit -d "$0" && exec "$@"';
 
-/** What the child is told of our environment: where libraries are, and the language of texts. Nothing else. */
-const PASSED_ON = ['LD_LIBRARY_PATH', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
+/** What the child is told of our environment: where libraries and devices are, and the language of texts. Nothing else. */
+const PASSED_ON = [
+  'LD_LIBRARY_PATH',
+  'VK_DRIVER_FILES',
+  'VK_ICD_FILENAMES',
+  'CUDA_VISIBLE_DEVICES',
+  'LANG',
+  'LC_ALL',
+  'LC_CTYPE',
+  'TZ',
+];
 
 /** Options of `fork` for a child within these limits. */
 export function confined({ memoryBytes }: ChildLimits) {

@@ -5,7 +5,7 @@ import type { InferSession, LoadPlan } from '../../contract/index.js';
 export interface EngineSession extends Omit<InferSession, 'runRows'> {
   /** Only where outputs are not whole before they come to this process. */
   readonly runRows?: InferSession['runRows'];
-  /** True once it was evicted or the process that held it is gone; it must be loaded again. */
+  /** True once it was evicted or released, or the process that held it is gone; it must be loaded again. */
   readonly lost: boolean;
 }
 

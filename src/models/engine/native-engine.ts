@@ -30,6 +30,6 @@ export function openNativeEngine(): EngineChoice {
 /** The addon's own object: an object around it would be one more call in each run. */
 function asEngineSession(session: InferSession): EngineSession {
   return Object.defineProperty(session, 'lost', {
-    get: () => session.evicted !== undefined,
+    get: () => session.released || session.evicted !== undefined,
   }) as EngineSession;
 }

@@ -1,4 +1,4 @@
 import type { Provider } from './provider.js';
 
 /** The processor: always there. */
-export const cpu: Provider = { device: 'cpu', unavailable: () => undefined };
+export const cpu: Provider = { device: 'cpu', recovers: false, unavailable: () => undefined };

@@ -10,6 +10,7 @@ const PROVIDER = 'libonnxruntime_providers_cuda.so';
 
 export const cuda: Provider = {
   device: 'cuda',
+  recovers: false, // what a process has of it is lost for good
   unavailable() {
     const driver = driverProblem();
     if (driver) return driver;

@@ -11,6 +11,9 @@ const MANIFEST_FOLDERS = [
 
 export const webgpu: Provider = {
   device: 'webgpu',
+  // ONNX Runtime has one device for all sessions of a process, and goes on giving out its buffers: also those for which
+  // there was no memory, which are invalid. Both end with the last session.
+  recovers: true,
   unavailable() {
     if (!findSharedLibrary('libvulkan.so.1')) return 'libvulkan.so.1, the Vulkan loader, is not installed';
     if (process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES) return undefined;
