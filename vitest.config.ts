@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // capability asks for it through test/support/paths.ts; whether the addon really loaded is itself asserted there.
 const shared = {
   include: ['test/**/*.test.ts'],
-  exclude: ['test/corpus/**'],
+  exclude: ['test/corpus/**', 'test/webgpu/**'],
   pool: 'forks' as const,
   testTimeout: 30_000,
   hookTimeout: 60_000,

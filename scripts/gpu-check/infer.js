@@ -1,6 +1,6 @@
 // gpu.infer: graphs through ModelCache and Batcher on a GPU, against one by one and the best fixed batch of a sweep; how
 // busy that keeps the GPU, and how far its answers are from the CPU's. The graphs and the other sides are those of
-// bench/cases/infer-batch.mjs. With SPILLWAY_GPU_CHECK_DEVICE=cpu it is a dry run over few items, on any machine.
+// bench/cases/infer-batch.mjs. With SPILLWAY_GPU_CHECK_DEVICE it is a dry run over few items, on the device that is named.
 import { shapes } from '../../bench/cases/infer-batch.mjs';
 import { bestOf, itemsOf, oneByOne, throughBatcher } from '../../bench/harness/batching.mjs';
 import { lineName, makeLine } from '../../bench/harness/line.mjs';
@@ -88,10 +88,11 @@ async function checkShape(cache, device, name) {
 
 async function loadOf(name) {
   const shape = shapes.find((candidate) => candidate.name === name);
-  const dry = forcedDevice === 'cpu';
-  const load = await shape.load(dry);
+  const load = await shape.load(forcedDevice !== undefined);
   const full = { sizes: SIZES, runs: RUNS, label: shape.label };
-  return dry ? { ...load, ...full, ...DRY, label: `${shape.label}, a dry run` } : { ...load, ...full };
+  return forcedDevice
+    ? { ...load, ...full, ...DRY, label: `${shape.label}, a dry run` }
+    : { ...load, ...full };
 }
 
 /** Items a second of each side, by turns, after a run of each that counts for nothing. */
@@ -112,7 +113,7 @@ async function ratesOf(sides, model, items, runs) {
 /** How busy the first GPU is while `work` goes on, again and again. */
 async function utilisationLine(line, name, work) {
   const skip = (skipped) => ({ case: lineName('gpu.infer', { name }), skipped });
-  if (forcedDevice === 'cpu') return skip('a dry run on the CPU keeps no GPU busy');
+  if (forcedDevice) return skip('a dry run keeps no GPU busy');
   const { gpu } = await library('gpu/gpu.js');
   const percent = () => gpu.query().devices.find(({ cudaId }) => cudaId === 0)?.utilisationPercent;
   if (percent() === undefined) return skip('the first device does not tell how busy it is');

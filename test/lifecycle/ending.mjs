@@ -6,11 +6,12 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { ModelCache } from '../../dist/models/model-cache.js';
 
 const ROWS = 512;
+const DEVICE = process.env.SPILLWAY_LIFECYCLE_DEVICE || 'cpu';
 const [ending, phase, delay, runGraph, loadGraph] = isMainThread ? process.argv.slice(2) : workerData;
 let settled = false;
 
 async function work(started) {
-  const cache = new ModelCache({ engine: 'native', device: 'cpu', threads: 2 });
+  const cache = new ModelCache({ engine: 'native', device: DEVICE, threads: 2 });
   const model = await cache.acquire(runGraph);
   const x = { type: 'float32', dims: [ROWS, ROWS], data: new Float32Array(ROWS * ROWS).fill(1) };
   // Those behind the first wait for the cores, as do those of another session.

@@ -14,6 +14,18 @@ export function identityGraph(type: ElementType): Uint8Array {
   });
 }
 
+/** `y = x + x` over `[n, width]`. */
+export function twiceGraph(width: number): Uint8Array {
+  const dims = ['n', width];
+  return encodeModel({
+    name: 'twice',
+    inputs: [{ name: 'x', type: 'float32', dims }],
+    outputs: [{ name: 'y', type: 'float32', dims }],
+    nodes: [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }],
+    constants: {},
+  });
+}
+
 /** `sum = a + b` and `product = a · b`, element by element, `[n, 2]`. */
 export function twoOutputsGraph(): Uint8Array {
   const value = (name: string) => ({ name, type: 'float32' as const, dims: ['n', 2] });

@@ -1,0 +1,152 @@
+// A real WebGPU device that is lost, or has no memory, in mid-run.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Batcher } from '../../src/batch/batcher.js';
+import type { Tensor } from '../../src/contract/index.js';
+import { ModelCache } from '../../src/models/model-cache.js';
+import { codeOf } from '../../src/util/errors.js';
+import { chainGraph, twiceGraph } from '../support/graphs.js';
+import { fail, failNothing } from './support.js';
+
+const WIDTH = 64;
+/** Large enough for memory of its own in the driver. */
+const ROWS = 20_480;
+
+let folder: string;
+let file: string;
+let cache: ModelCache;
+let expected: Tensor;
+const x: Tensor = {
+  type: 'float32',
+  dims: [ROWS, WIDTH],
+  data: Float32Array.from({ length: ROWS * WIDTH }, (_, i) => (i % 37) / 37),
+};
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'spillway-webgpu-'));
+  file = path.join(folder, 'chain.onnx');
+  writeFileSync(file, chainGraph({ layers: 3, width: WIDTH, distinct: true }));
+  await using cpu = new ModelCache({ device: 'cpu' });
+  using model = await cpu.acquire(file);
+  expected = (await model.run({ x })).y as Tensor;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => cache.close());
+
+/** Throws where it is not right. */
+function expectRight({ y }: Record<string, Tensor>): void {
+  const [is, should] = [y?.data as Float32Array, expected.data as Float32Array];
+  expect(is.length).toBe(should.length);
+  const apart = should.reduce((most, value, i) => Math.max(most, Math.abs(value - (is[i] ?? Number.NaN))), 0);
+  expect(apart).toBeLessThan(1e-4);
+}
+
+describe('a run whose device is lost', () => {
+  it.each([1, 2, 3])('at submission %i says so, and the next one begins anew', async (submission) => {
+    cache = new ModelCache({ device: 'webgpu' });
+    using model = await cache.acquire(file);
+    expectRight(await model.run({ x }));
+    fail('submit', `${submission}+`);
+    const error = await model.run({ x }).catch((reason: unknown) => reason);
+    failNothing();
+    if (submission === 1) expect(codeOf(error)).toBe('ERR_DEVICE_LOST');
+    else if (codeOf(error)) expect(codeOf(error)).toBe('ERR_DEVICE_LOST');
+    else expectRight(error as Record<string, Tensor>);
+    expectRight(await model.run({ x }));
+  });
+
+  it('takes all sessions with it, which begin anew too', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    await using other = new ModelCache({ device: 'webgpu' });
+    using first = await cache.acquire(file);
+    using second = await other.acquire(file, { threads: 1 });
+    fail('submit', '1+');
+    await expect(first.run({ x })).rejects.toMatchObject({ code: 'ERR_DEVICE_LOST' });
+    failNothing();
+    expect(other.stats().models).toEqual([]);
+    const outputs = await Promise.all([first.run({ x }), second.run({ x }), second.run({ x })]);
+    outputs.forEach(expectRight);
+    expect(cache.stats()).toMatchObject({ loads: 2, models: [{ device: 'webgpu', references: 1 }] });
+  });
+
+  it('stays lost where the device does', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    using model = await cache.acquire(file);
+    fail('submit', '1+');
+    for (let run = 0; run < 3; run++)
+      await expect(model.run({ x })).rejects.toMatchObject({ code: 'ERR_DEVICE_LOST' });
+    failNothing();
+    expectRight(await model.run({ x }));
+  });
+
+  it('cannot begin anew by itself where the graph came as bytes', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    const graph = chainGraph({ layers: 3, width: WIDTH, distinct: true });
+    using model = await cache.acquire(graph);
+    fail('submit', '1+');
+    await expect(model.run({ x })).rejects.toMatchObject({ code: 'ERR_DEVICE_LOST' });
+    failNothing();
+    await expect(model.run({ x })).rejects.toMatchObject({
+      code: 'ERR_DEVICE_LOST',
+      message: 'webgpu failed, and the graph, which came as bytes, has to be acquired again',
+    });
+    using again = await cache.acquire(graph);
+    expectRight(await again.run({ x }));
+  });
+
+  it('does not go on with another graph that has taken the place of the file', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    const changing = path.join(folder, 'changing.onnx');
+    writeFileSync(changing, chainGraph({ layers: 1, width: WIDTH }));
+    using model = await cache.acquire(changing);
+    fail('submit', '1+');
+    await expect(model.run({ x })).rejects.toMatchObject({ code: 'ERR_DEVICE_LOST' });
+    failNothing();
+    writeFileSync(changing, chainGraph({ layers: 2, width: WIDTH }));
+    await expect(model.run({ x })).rejects.toMatchObject({ code: 'ERR_FILE_CHANGED' });
+    expect(cache.stats().models.every(({ references }) => references === 0)).toBe(true);
+  });
+});
+
+describe('a run whose device has no memory', () => {
+  it('is split by a batcher until the device has room', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    const width = 98_304;
+    const twice = path.join(folder, 'twice.onnx');
+    writeFileSync(twice, twiceGraph(width));
+    using model = await cache.acquire(twice);
+    const batcher = new Batcher(model, { minBatch: 64, maxBatch: 64 });
+    fail('allocate', '20000000B'); // ONNX Runtime takes 26 MB for 64 items, and 12.6 MB for 32
+    const items = Array.from({ length: 128 }, (_, i) =>
+      batcher.submit({ x: { type: 'float32', dims: [1, width], data: new Float32Array(width).fill(i) } }),
+    );
+    const said = (await Promise.all(items)).map(({ y }) => (y as Tensor).data[width - 1]);
+    expect(said).toEqual(Array.from({ length: 128 }, (_, i) => 2 * i));
+    expect(batcher.stats()).toMatchObject({ retired: false, rescued: 0 });
+    expect(batcher.stats().splits).toBeGreaterThan(0);
+  });
+
+  it('never gives a wrong result, says what it lacked, and leaves nothing behind that later runs meet', async () => {
+    const told: (string | undefined)[] = [];
+    for (let call = 1; ; call++) {
+      cache = new ModelCache({ device: 'webgpu' });
+      using model = await cache.acquire(file);
+      fail('allocate', String(call));
+      const outcome = await model.run({ x }).catch((reason: unknown) => reason);
+      failNothing();
+      expectRight(await model.run({ x }));
+      await cache.close();
+      const code = codeOf(outcome);
+      if (!code) expectRight(outcome as Record<string, Tensor>);
+      told.push(code);
+      if (told.slice(-3).every((each) => each === undefined) && told.length > 6) break;
+    }
+    const failures = told.filter((code) => code !== undefined);
+    expect(failures.length).toBeGreaterThan(3);
+    // Dawn gives up the device where the memory of its own is short.
+    for (const code of failures) expect(['ERR_OUT_OF_MEMORY', 'ERR_DEVICE_LOST']).toContain(code);
+    expect(failures.filter((code) => code === 'ERR_OUT_OF_MEMORY').length).toBeGreaterThan(2);
+  });
+});
