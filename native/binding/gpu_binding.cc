@@ -6,6 +6,7 @@
 #include "gpu/driver.h"
 #include "gpu/kernels.h"
 #include "gpu/nvml.h"
+#include "gpu/vulkan.h"
 
 namespace spillway {
 namespace {
@@ -26,6 +27,22 @@ Napi::Value Devices(const Napi::CallbackInfo& info) {
     row["uuid"] = device.uuid;
     row["totalBytes"] = static_cast<double>(device.total_bytes);
     row["computeCapability"] = device.compute_capability;
+    devices[i] = row;
+  }
+  auto result = Napi::Object::New(env);
+  result["devices"] = devices;
+  result["reason"] = ReasonOrUndefined(env, report.reason);
+  return result;
+}
+
+Napi::Value VulkanDevices(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  VulkanReport report = FindVulkanDevices();
+  auto devices = Napi::Array::New(env, report.devices.size());
+  for (uint32_t i = 0; i < report.devices.size(); ++i) {
+    auto row = Napi::Object::New(env);
+    row["name"] = report.devices[i].name;
+    row["software"] = report.devices[i].software;
     devices[i] = row;
   }
   auto result = Napi::Object::New(env);
@@ -116,6 +133,7 @@ Napi::Value Query(const Napi::CallbackInfo& info) {
 
 void RegisterGpu(Napi::Env env, Napi::Object exports) {
   auto gpu = Napi::Object::New(env);
+  gpu["vulkanDevices"] = Napi::Function::New(env, VulkanDevices, "vulkanDevices");
   gpu["devices"] = Napi::Function::New(env, Devices, "devices");
   gpu["query"] = Napi::Function::New(env, Query, "query");
   gpu["kernelBytes"] = static_cast<double>(KernelBytes());

@@ -1,4 +1,4 @@
-// A library of the NVIDIA driver, looked for at run time.
+// A library of a driver, looked for at run time.
 #pragma once
 
 #include <dlfcn.h>

@@ -114,6 +114,14 @@ export interface ExternalAllocator {
 export interface Gpu {
   /** The devices the driver shows, or why there is none. */
   devices(): { readonly devices: readonly GpuDevice[]; readonly reason: string | undefined };
+  /**
+   * The devices that Vulkan drivers show, or why there is none; `software`: it computes on the CPU. Loads the drivers,
+   * one of which may crash: to be asked in a process of its own.
+   */
+  vulkanDevices(): {
+    readonly devices: readonly { readonly name: string; readonly software: boolean }[];
+    readonly reason: string | undefined;
+  };
   /** The state of every GPU of the machine, or why there is none. */
   query(): {
     readonly driverVersion: string | undefined;

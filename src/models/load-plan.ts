@@ -39,11 +39,20 @@ export async function loadPlans(
   };
 }
 
-/** Whether the device computes at all, before a graph is blamed or a driver let into this process. */
-export async function checkDevice(device: Device): Promise<void> {
-  const problem = device === 'cpu' ? undefined : await probeDevice(device);
+/**
+ * Whether the device computes at all, before a graph is blamed or a driver let into this process; and, where nobody
+ * `asked` for it by its name, whether it is more than the CPU in disguise, which takes hundreds of times as long.
+ */
+export async function checkDevice(device: Device, asked: boolean): Promise<void> {
+  if (device === 'cpu') return;
+  const { problem, software } = await probeDevice(device);
   if (problem !== undefined)
     throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', `${device} does not compute: ${problem}`);
+  if (software !== undefined && !asked)
+    throw new SpillwayError(
+      'ERR_DEVICE_UNAVAILABLE',
+      `${device} has no device but the CPU, by ${software}: it serves where it is asked for by its name`,
+    );
 }
 
 /** As many as keep the cores busy; elsewhere one computes while the next is handed over. */

@@ -45,7 +45,7 @@ export class ModelLoader {
     const planFor = await loadPlans(model, settings);
     const passedOver = [...rejected];
     return await loadOnFirst(candidates, passedOver, async (device) => {
-      await checkDevice(device);
+      await checkDevice(device, settings.device === device);
       const plan = planFor(device);
       const expected = expectedBytes(entry, plan);
       const session = await this.#loadWithin(

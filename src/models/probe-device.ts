@@ -25,10 +25,18 @@ const PLAN = {
 /** A driver that compiles its first shader takes seconds; one that takes longer does not come back. */
 const HANGS_MS = 60_000;
 
-const trials = new Map<Device, Promise<string | undefined>>();
+/** What came of trying a device. */
+export interface Trial {
+  /** Why it does not compute here. */
+  readonly problem?: string;
+  /** What it computes with, where that is the CPU after all. */
+  readonly software?: string;
+}
 
-/** Why `device` does not compute here, or undefined where it does. Found out once. */
-export function probeDevice(device: Device): Promise<string | undefined> {
+const trials = new Map<Device, Promise<Trial>>();
+
+/** Whether `device` computes here. Found out once. */
+export function probeDevice(device: Device): Promise<Trial> {
   const trial = trials.get(device) ?? tryDevice(device);
   trials.set(device, trial);
   return trial;
@@ -39,17 +47,19 @@ export function forgetTrial(device: Device): void {
   trials.delete(device);
 }
 
-async function tryDevice(device: Device): Promise<string | undefined> {
+async function tryDevice(device: Device): Promise<Trial> {
   let child: StockChild | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
     child = await StockChild.start();
     timer = setTimeout(() => child?.kill('did not come back'), HANGS_MS).unref();
     const y = await addOnDevice(child, device);
-    return y === 42 ? undefined : `21 + 21 is ${y} on it`;
+    if (y !== 42) return { problem: `21 + 21 is ${y} on it` };
+    const software = device === 'webgpu' && ((await child.ask({ kind: 'software-vulkan' })) as string);
+    return software ? { software } : {};
   } catch (error) {
     if (codeOf(deviceFailure(error, device)) === 'ERR_OUT_OF_MEMORY') trials.delete(device); // another time it may do
-    return [messageOf(error), child?.lastWords].filter(Boolean).join('; ');
+    return { problem: [messageOf(error), child?.lastWords].filter(Boolean).join('; ') };
   } finally {
     clearTimeout(timer);
     child?.kill('has tried the device');

@@ -2,6 +2,7 @@
 // lets some fail.
 //   FAILING_VULKAN_SUBMIT    which submission says that the device is lost
 //   FAILING_VULKAN_ALLOCATE  which allocation says that the device is out of memory
+//   FAILING_VULKAN_KIND      what kind of device every one says to be, by VkPhysicalDeviceType
 // Calls count while the setting is there: 3 is the third alone, 3+ that one and all after it; 3B, where bytes
 // are asked for, every one for at least three.
 #include <dlfcn.h>
@@ -29,9 +30,12 @@ struct AllocateInfo {
 using Submit = int (*)(void* queue, uint32_t count, const void* submits, uint64_t fence);
 using Allocate = int (*)(void* device, const AllocateInfo* info, const void* allocator, uint64_t* memory);
 
+using GetProperties = void (*)(void* device, uint32_t* properties);
+
 GetProcAddr real_instance_proc, real_device_proc;
 Submit real_submit;
 Allocate real_allocate;
+GetProperties real_properties;
 
 // Which calls fail, by a setting that may come and go.
 class Failures {
@@ -61,6 +65,12 @@ int FailingAllocate(void* device, const AllocateInfo* info, const void* allocato
   return allocations.Next(info->bytes) ? kOutOfDeviceMemory : real_allocate(device, info, allocator, memory);
 }
 
+void DisguisedProperties(void* device, uint32_t* properties) {
+  constexpr int kKind = 4;  // VkPhysicalDeviceProperties.deviceType, behind four numbers of 32 bits
+  real_properties(device, properties);
+  if (const char* kind = std::getenv("FAILING_VULKAN_KIND")) properties[kKind] = std::atoi(kind);
+}
+
 Function DeviceProc(void* device, const char* name) {
   const Function real = real_device_proc(device, name);
   if (std::strcmp(name, "vkQueueSubmit") == 0) {
@@ -83,6 +93,10 @@ extern "C" Function vkGetInstanceProcAddr(void* instance, const char* name) {
     real_instance_proc = reinterpret_cast<GetProcAddr>(dlsym(loader, "vkGetInstanceProcAddr"));
   }
   const Function real = real_instance_proc(instance, name);
+  if (std::strcmp(name, "vkGetPhysicalDeviceProperties") == 0) {
+    real_properties = reinterpret_cast<GetProperties>(real);
+    return reinterpret_cast<Function>(DisguisedProperties);
+  }
   if (std::strcmp(name, "vkGetDeviceProcAddr") != 0) return real;
   real_device_proc = reinterpret_cast<GetProcAddr>(real);
   return reinterpret_cast<Function>(DeviceProc);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/contract/index.js';
 import { detectDevice } from '../../src/models/detect.js';
 import { ModelCache } from '../../src/models/model-cache.js';
+import { forgetTrial } from '../../src/models/probe-device.js';
 import { native } from '../../src/native/load.js';
 import { chainGraph, meanColourGraph } from '../support/graphs.js';
 
@@ -28,13 +29,34 @@ beforeAll(() => {
 });
 afterAll(() => cpu.close());
 
-it('is what auto takes where there is no CUDA', async () => {
-  const { device, rejected } = detectDevice();
-  expect(device).toBe('webgpu');
-  expect(rejected.map((each) => each.device)).toEqual(['cuda']);
-  await using cache = new ModelCache();
-  using model = await cache.acquire(chain);
-  expect(model.device).toBe('webgpu');
+describe('auto', () => {
+  const acquired = async () => {
+    await using cache = new ModelCache();
+    using model = await cache.acquire(chain);
+    return { device: model.device, rejected: model.rejected.map(({ device, reason }) => [device, reason]) };
+  };
+
+  it('takes no WebGPU that computes on the CPU', async () => {
+    expect(detectDevice().device).toBe('webgpu');
+    const { device, rejected } = await acquired();
+    expect(device).toBe('cpu');
+    expect(rejected).toEqual([
+      ['cuda', expect.any(String)],
+      [
+        'webgpu',
+        expect.stringMatching(/^webgpu has no device but the CPU, by SwiftShader.*: it serves where/),
+      ],
+    ]);
+  });
+
+  it('takes one that a GPU stands behind', async () => {
+    process.env.FAILING_VULKAN_KIND = '2'; // discrete
+    forgetTrial('webgpu');
+    const { device, rejected } = await acquired();
+    delete process.env.FAILING_VULKAN_KIND;
+    expect(device).toBe('webgpu');
+    expect(rejected).toEqual([['cuda', expect.any(String)]]);
+  });
 });
 
 describe.each(['native', 'stock'] as const)('the %s engine on WebGPU', (engine) => {

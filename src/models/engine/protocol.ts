@@ -17,7 +17,9 @@ export type Request =
       readonly feeds: readonly Feed[];
       readonly outputs: readonly string[];
     }
-  | { readonly id: number; readonly kind: 'end-profile' | 'release'; readonly session: number };
+  | { readonly id: number; readonly kind: 'end-profile' | 'release'; readonly session: number }
+  /** The names of the devices that Vulkan shows, if all of them compute on the CPU; else `''`. */
+  | { readonly id: number; readonly kind: 'software-vulkan' };
 
 /** A graph in the child. `bytes`: by how much its resident memory grew while it was loaded, at least the graph's own. */
 export interface LoadedGraph {

@@ -69,12 +69,20 @@ async function answer(stock: Stock, request: Request): Promise<void> {
     else if (request.kind === 'run')
       send({ id, value: await run(stock, request.session, request.feeds, request.outputs) });
     else if (request.kind === 'end-profile') send({ id, value: endProfile(request.session) });
+    else if (request.kind === 'software-vulkan') send({ id, value: await softwareVulkan() });
     else send({ id, value: await release(request.session) });
   } catch (error) {
     const failure: Failure =
       error instanceof Refusal ? error.failure : { code: 'ERR_ENGINE', message: oneLine(error) };
     send({ id, failure });
   }
+}
+
+/** Only the addon can tell. */
+async function softwareVulkan(): Promise<string> {
+  const { native } = await import('../../native/load.js');
+  const devices = native().gpu?.vulkanDevices().devices ?? [];
+  return devices.every(({ software }) => software) ? devices.map(({ name }) => name).join(', ') : '';
 }
 
 async function load(stock: Stock, model: Uint8Array, plan: LoadPlan): Promise<LoadedGraph> {
