@@ -5,7 +5,7 @@ import { shapes } from '../../bench/cases/infer-batch.mjs';
 import { bestOf, itemsOf, oneByOne, throughBatcher } from '../../bench/harness/batching.mjs';
 import { lineName, makeLine } from '../../bench/harness/line.mjs';
 import { median } from '../../bench/harness/statistics.mjs';
-import { ABOUT, forcedDevice, library, SkippedError } from './machine.js';
+import { ABOUT, forcedDevice, library, requireAddon, SkippedError } from './machine.js';
 
 const SHAPES = ['mlp', 'conv'];
 const RUNS = 5;
@@ -29,9 +29,17 @@ export async function checkInfer() {
 
 async function devicesToTry() {
   if (forcedDevice) return { devices: [forcedDevice], rejected: [] };
+  await requireAddon();
   const { deviceCandidates } = await library('models/detect.js');
+  const { checkDevice } = await library('models/probe-device.js');
   const { candidates, rejected } = look(deviceCandidates);
-  return { devices: candidates.filter((device) => device !== 'cpu'), rejected: [...rejected] };
+  const tried = { devices: [], rejected: [...rejected] };
+  for (const device of candidates.filter((candidate) => candidate !== 'cpu'))
+    await checkDevice(device, false).then(
+      () => tried.devices.push(device),
+      ({ message }) => tried.rejected.push({ device, reason: message }),
+    );
+  return tried;
 }
 
 function look(deviceCandidates) {

@@ -15,16 +15,19 @@ export function library(file) {
 /** What inference is forced to, for a dry run where there is no GPU. */
 export const forcedDevice = process.env.SPILLWAY_GPU_CHECK_DEVICE || undefined;
 
-/** Why nothing can run here, or undefined. */
-export async function whyNoGpu() {
+/** Throws `SkippedError` without the addon. */
+export async function requireAddon() {
+  const { nativeReport } = await library('index.js');
+  const { loaded, reason } = nativeReport();
+  if (!loaded) throw new SkippedError(`the native addon does not serve: ${reason}`);
+}
+
+/** Throws `SkippedError` where there is no GPU of NVIDIA's, or no addon to use it. */
+export async function requireNvidia() {
+  await requireAddon();
   const { gpu } = await library('gpu/gpu.js');
-  try {
-    const { devices, reason } = gpu.devices();
-    return devices.length > 0 ? undefined : reason;
-  } catch (error) {
-    if (error.code === 'ERR_NATIVE_UNAVAILABLE') return error.message;
-    throw error;
-  }
+  const { devices, reason } = gpu.devices();
+  if (devices.length === 0) throw new SkippedError(reason);
 }
 
 /** What every line ends with. */

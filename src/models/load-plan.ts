@@ -4,10 +4,9 @@ import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import type { Device, LoadPlan } from '../contract/index.js';
 import { native } from '../native/load.js';
-import { invalidArgument, SpillwayError } from '../util/errors.js';
+import { invalidArgument } from '../util/errors.js';
 import type { LoadSettings } from './load-options.js';
 import type { ModelBytes } from './model-source.js';
-import { probeDevice } from './probe-device.js';
 import { sharingNothing, sharingOf } from './shared-weights.js';
 
 /** The plan of a load for each device it is tried on. Rejects with `ERR_INVALID_ARGUMENT` for settings that do not fit. */
@@ -37,22 +36,6 @@ export async function loadPlans(
       sharedWeights: shared?.weights,
     };
   };
-}
-
-/**
- * Whether the device computes at all, before a graph is blamed or a driver let into this process; and, where nobody
- * `asked` for it by its name, whether it is more than the CPU in disguise, which takes hundreds of times as long.
- */
-export async function checkDevice(device: Device, asked: boolean): Promise<void> {
-  if (device === 'cpu') return;
-  const { problem, software } = await probeDevice(device);
-  if (problem !== undefined)
-    throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', `${device} does not compute: ${problem}`);
-  if (software !== undefined && !asked)
-    throw new SpillwayError(
-      'ERR_DEVICE_UNAVAILABLE',
-      `${device} has no device but the CPU, by ${software}: it serves where it is asked for by its name`,
-    );
 }
 
 /** As many as keep the cores busy; elsewhere one computes while the next is handed over. */

@@ -9,11 +9,12 @@ import type { EngineSession } from './engine/engine.js';
 import { Engines } from './engine/engines.js';
 import { loadOnFirst } from './load-on-first.js';
 import type { LoadSettings } from './load-options.js';
-import { checkDevice, loadPlans } from './load-plan.js';
+import { loadPlans } from './load-plan.js';
 import type { LoadedModel } from './model.js';
 import type { ModelCachePlan } from './model-cache-options.js';
 import type { ModelEntry, ModelTable } from './model-cache-table.js';
 import type { ModelBytes } from './model-source.js';
+import { checkDevice } from './probe-device.js';
 
 /**
  * Bytes that a loaded graph keeps, from which on it may be worth its place on a disk: some 170 nodes without weights,

@@ -1,7 +1,7 @@
 // Whether a device really computes: a graph of one node over one element, loaded on it alone and run once. In a child
 // process, because a driver may crash, hang, or write to standard error.
 import type { Device, Tensor } from '../contract/index.js';
-import { codeOf, messageOf } from '../util/errors.js';
+import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 import { deviceFailure } from './device-failure.js';
 import { StockChild } from './engine/child-process.js';
 import type { LoadedGraph } from './engine/protocol.js';
@@ -26,7 +26,7 @@ const PLAN = {
 const HANGS_MS = 60_000;
 
 /** What came of trying a device. */
-export interface Trial {
+interface Trial {
   /** Why it does not compute here. */
   readonly problem?: string;
   /** What it computes with, where that is the CPU after all. */
@@ -35,8 +35,24 @@ export interface Trial {
 
 const trials = new Map<Device, Promise<Trial>>();
 
-/** Whether `device` computes here. Found out once. */
-export function probeDevice(device: Device): Promise<Trial> {
+/**
+ * Whether the device computes at all, before a graph is blamed or a driver let into this process; and, where nobody
+ * `asked` for it by its name, whether it is more than the CPU in disguise, which takes hundreds of times as long.
+ */
+export async function checkDevice(device: Device, asked: boolean): Promise<void> {
+  if (device === 'cpu') return;
+  const { problem, software } = await trialOf(device);
+  if (problem !== undefined)
+    throw new SpillwayError('ERR_DEVICE_UNAVAILABLE', `${device} does not compute: ${problem}`);
+  if (software !== undefined && !asked)
+    throw new SpillwayError(
+      'ERR_DEVICE_UNAVAILABLE',
+      `${device} would only compute on the CPU, as ${software}: it serves where it is asked for by its name`,
+    );
+}
+
+/** Found out once. */
+function trialOf(device: Device): Promise<Trial> {
   const trial = trials.get(device) ?? tryDevice(device);
   trials.set(device, trial);
   return trial;

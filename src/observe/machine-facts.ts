@@ -9,6 +9,7 @@ import { loadSharp } from '../extract/sharp.js';
 import { deviceCandidates, type RejectedDevice } from '../models/detect.js';
 import { openEngine } from '../models/engine/choose-engine.js';
 import { onnxruntimePackage } from '../models/engine/onnxruntime.js';
+import { checkDevice } from '../models/probe-device.js';
 import { type NativeReport, native, nativeReport } from '../native/load.js';
 import { codeOf, messageOf } from '../util/errors.js';
 
@@ -36,6 +37,7 @@ export interface MachineFacts {
   /** What would run graphs: `native` is the addon, `stock` onnxruntime-node in a child process. */
   readonly engine: Answer<{ readonly name: string; readonly version: string; readonly reason: string }>;
   readonly devices: Answer<{
+    /** What 'auto' would take, best first; each but the CPU was tried. */
     readonly candidates: readonly Device[];
     readonly rejected: readonly RejectedDevice[];
     /** Names of the GPUs the CUDA driver shows. */
@@ -102,7 +104,15 @@ async function engine() {
   return { name: engine.name, version: engine.version, reason };
 }
 
-function devices() {
+async function devices() {
   const gpus = native().gpu?.devices().devices ?? [];
-  return { ...deviceCandidates('auto'), gpus: gpus.map(({ name }) => name) };
+  const { candidates, rejected } = deviceCandidates('auto');
+  const usable: Device[] = [];
+  const passedOver = [...rejected];
+  for (const device of candidates)
+    await checkDevice(device, false).then(
+      () => usable.push(device),
+      (error: unknown) => passedOver.push({ device, reason: messageOf(error) }),
+    );
+  return { candidates: usable, rejected: passedOver, gpus: gpus.map(({ name }) => name) };
 }

@@ -44,7 +44,7 @@ describe('auto', () => {
       ['cuda', expect.any(String)],
       [
         'webgpu',
-        expect.stringMatching(/^webgpu has no device but the CPU, by SwiftShader.*: it serves where/),
+        expect.stringMatching(/^webgpu would only compute on the CPU, as SwiftShader.*: it serves where/),
       ],
     ]);
   });
