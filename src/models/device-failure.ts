@@ -11,10 +11,10 @@ const NO_MEMORY =
 
 /**
  * The CUDA errors after which every further call fails: the same as in native/gpu/compute.cc. WebGPU names the device in
- * brackets, or ends its instance with it.
+ * brackets, waits for it in vain, or ends its instance with it.
  */
 const LOST =
-  /CUDA failure (?:46|214|220|226|70[029]|71[0456789]|999):|device\]? (?:is |was |has been )?lost|external Instance reference no longer exists/i;
+  /CUDA failure (?:46|214|220|226|70[029]|71[0456789]|999):|device\]? (?:is |was |has been )?lost|failed to wait for the operation|external Instance reference no longer exists/i;
 
 /** `ERR_DEVICE_LOST` or `ERR_OUT_OF_MEMORY` for a run whose device failed; any other error as it is. */
 export function deviceFailure(error: unknown, device: Device): unknown {

@@ -18,6 +18,7 @@ describe('what a failed run says of its device', () => {
       'ERR_DEVICE_LOST',
       'Failed to download data from buffer. wgpu::MapAsyncStatus value: 4, message: [Device] is lost.',
     ],
+    ['ERR_DEVICE_LOST', '[ONNXRuntimeError] : 1 : FAIL : Failed to wait for the operation:2'],
     [
       'ERR_OUT_OF_MEMORY',
       'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.',

@@ -40,7 +40,7 @@ it('gives what the CPU gives', async () => {
 it('goes on on the CPU when the device is lost', async () => {
   const expected = await run('cpu');
   await spillway.close();
-  const { results, served } = await run('webgpu', () => fail('submit', '1+'));
+  const { results, served } = await run('webgpu', () => fail('vkQueueSubmit', '1+'));
   expect(results).toEqual(expected.results);
   expect(served).toMatchObject({
     device: 'webgpu',
