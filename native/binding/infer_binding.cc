@@ -45,7 +45,16 @@ class LoadTask : public Task {
     std::unique_ptr<InferSession> session;
     ModelTable::Global().AwaitReleased(plan_.device, cancelled_);
     RETURN_IF_FAILED(SharedWeights::Take(plan_.shared_weights, model_, &shared));
-    RETURN_IF_FAILED(InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session));
+    std::string device_error;
+    RETURN_IF_FAILED(
+        InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session, &device_error));
+    if (!device_error.empty()) {
+      session.reset();
+      ModelTable::Global().ReleaseDevice(plan_.device);
+      const bool memory = device_error.find("OUT_OF_DEVICE_MEMORY") != std::string::npos ||
+                          device_error.find("OUT_OF_HOST_MEMORY") != std::string::npos;
+      return Status::Error(memory ? "ERR_OUT_OF_MEMORY" : "ERR_DEVICE_UNAVAILABLE", device_error);
+    }
     return GraphSession::Make(std::move(session), std::move(shared), plan_, &session_);
   }
 

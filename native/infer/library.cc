@@ -9,6 +9,7 @@
 
 #include "core/never_destroyed.h"
 #include "infer/allocator.h"
+#include "infer/device_errors.h"
 #include "memory/trim.h"
 
 namespace spillway {
@@ -25,8 +26,10 @@ struct ApiBase {
 
 std::mutex open_mutex;
 
-// Every message also arrives as a status; what remains are warnings nobody asked for.
-void DropLog(void*, ort::Severity, const char*, const char*, const char*, const char*) {}
+// Every other message also arrives as a status, or is a warning nobody asked for.
+void Log(void*, ort::Severity, const char*, const char*, const char*, const char* message) {
+  NoteDeviceError(message);
+}
 
 int TakeIfOnnxRuntime(dl_phdr_info* info, size_t, void* found) {
   const char* slash = std::strrchr(info->dlpi_name, '/');
@@ -91,7 +94,7 @@ Status InferLibrary::CreateEnvironment() {
   ort::Environment* environment = nullptr;
   // If the stock binding made the environment before us, this is the same one, with its logger.
   Status status =
-      CheckOrt(ort::CreateEnvWithCustomLogger(DropLog, nullptr, ort::kFatal, "spillway", &environment));
+      CheckOrt(ort::CreateEnvWithCustomLogger(Log, nullptr, ort::kError, "spillway", &environment));
   if (!status.ok()) return status;
   status = RegisterChargingAllocator(environment);
   MapLargeBlocks();

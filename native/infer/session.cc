@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "infer/device_errors.h"
 #include "infer/library.h"
 #include "memory/library_pages.h"
 #include "memory/trim.h"
@@ -108,7 +109,8 @@ bool InferSession::Claim() {
 }
 
 Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
-                          const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out) {
+                          const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* out,
+                          std::string* device_error) {
   if (cancelled) return Status::Error("ERR_ABORTED", "the load was cancelled");
   std::unique_ptr<InferSession> self(new InferSession(plan.device));
   ort::SessionOptions* raw = nullptr;
@@ -122,9 +124,11 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   ort::Session* session = nullptr;
   ort::Environment* environment = InferLibrary::Global().environment();
   DevicePass pass = DevicePass::Enter(plan.device);
+  TakeDeviceError();
   ort::Failure* failure = shared ? ort::CreateSessionFromArrayWithPrepackedWeightsContainer(
                                        environment, model, bytes, raw, shared->container(), &session)
                                  : ort::CreateSessionFromArray(environment, model, bytes, raw, &session);
+  if (plan.device == "webgpu") *device_error = TakeDeviceError();
   pass = {};
   self->session_.reset(session);
   bool blames_graph = !failure || plan.device == "cpu" || BlamesGraph(ort::GetErrorCode(failure));

@@ -49,9 +49,11 @@ class InferSession {
  public:
   // ERR_MODEL_REJECTED with the reason where the graph cannot be loaded, ERR_DEVICE_UNAVAILABLE where the
   // device is to blame, ERR_OUT_OF_MEMORY where the ledger refused, ERR_ABORTED once `cancelled` has taken
-  // effect. `shared`, where not null, must outlive the session.
+  // effect. `shared`, where not null, must outlive the session. A `device_error` says of what was loaded all
+  // the same that it cannot run.
   static Status Load(const void* model, size_t bytes, const LoadPlan& plan, const SharedWeights* shared,
-                     const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* session);
+                     const std::atomic<bool>& cancelled, std::unique_ptr<InferSession>* session,
+                     std::string* device_error);
 
   ~InferSession();
 

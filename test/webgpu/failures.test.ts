@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Batcher } from '../../src/batch/batcher.js';
 import type { Tensor } from '../../src/contract/index.js';
 import { ModelCache } from '../../src/models/model-cache.js';
+import { forgetTrial } from '../../src/models/probe-device.js';
 import { codeOf } from '../../src/util/errors.js';
 import { chainGraph, twiceGraph } from '../support/graphs.js';
 import { fail, failNothing } from './support.js';
@@ -158,6 +159,42 @@ describe('a run whose device has no memory', () => {
     // Dawn gives up the device where the memory of its own is short.
     for (const code of failures) expect(['ERR_OUT_OF_MEMORY', 'ERR_DEVICE_LOST']).toContain(code);
     expect(failures.filter((code) => code === 'ERR_OUT_OF_MEMORY').length).toBeGreaterThan(2);
+  });
+});
+
+describe('a load whose device has no memory', () => {
+  const wide = () => chainGraph({ layers: 2, width: 1536, distinct: true });
+
+  it('says so, and others go on', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    using other = await cache.acquire(file);
+    fail('vkAllocateMemory', '1+');
+    await expect(cache.acquire(wide())).rejects.toMatchObject({
+      code: 'ERR_OUT_OF_MEMORY',
+      message: expect.stringContaining('VK_ERROR_OUT_OF_DEVICE_MEMORY'),
+    });
+    failNothing();
+    expectRight(await other.run({ x: few }), expectedOfFew);
+    using model = await cache.acquire(wide());
+    expect(model.device).toBe('webgpu');
+  });
+
+  it('goes on to the CPU where no device was asked for', async () => {
+    process.env.FAILING_VULKAN_KIND = '2'; // a GPU: auto takes no other
+    forgetTrial('webgpu');
+    try {
+      cache = new ModelCache();
+      using small = await cache.acquire(file);
+      fail('vkAllocateMemory', '1+');
+      using model = await cache.acquire(wide());
+      expect([small.device, model.device]).toEqual(['webgpu', 'cpu']);
+      expect(model.rejected.at(-1)).toMatchObject({
+        device: 'webgpu',
+        reason: expect.stringContaining('VK_ERROR_OUT_OF_DEVICE_MEMORY'),
+      });
+    } finally {
+      delete process.env.FAILING_VULKAN_KIND;
+    }
   });
 });
 
