@@ -1,4 +1,4 @@
-// What a failed run says of its device: ONNX Runtime has one code for all that a driver refuses, and tells in words.
+// What a failed run or load says of its device: ONNX Runtime has one code for all that a driver refuses, and tells in words.
 import type { Device } from '../contract/index.js';
 import { codeOf, messageOf, SpillwayError } from '../util/errors.js';
 
@@ -16,9 +16,12 @@ const NO_MEMORY =
 const LOST =
   /CUDA failure (?:46|214|220|226|70[029]|71[0456789]|999):|device\]? (?:is |was |has been )?lost|failed to wait for the operation|external Instance reference no longer exists/i;
 
-/** `ERR_DEVICE_LOST` or `ERR_OUT_OF_MEMORY` for a run whose device failed; any other error as it is. */
+/** The codes of what an engine says in words only. */
+const UNTOLD: readonly (string | undefined)[] = ['ERR_ENGINE', 'ERR_DEVICE_UNAVAILABLE'];
+
+/** `ERR_DEVICE_LOST` or `ERR_OUT_OF_MEMORY` for a run or load whose device failed; any other error as it is. */
 export function deviceFailure(error: unknown, device: Device): unknown {
-  if (device === 'cpu' || codeOf(error) !== 'ERR_ENGINE') return error;
+  if (device === 'cpu' || !UNTOLD.includes(codeOf(error))) return error;
   const message = messageOf(error);
   if (NO_MEMORY.test(message)) return new SpillwayError('ERR_OUT_OF_MEMORY', message, { cause: error });
   if (LOST.test(message)) return new SpillwayError('ERR_DEVICE_LOST', message, { cause: error });

@@ -4,6 +4,7 @@ import { native } from '../native/load.js';
 import { codeOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
 import { deviceCandidates } from './detect.js';
+import { deviceFailure } from './device-failure.js';
 import { DiskTier } from './disk-tier/disk-tier.js';
 import type { EngineSession } from './engine/engine.js';
 import { Engines } from './engine/engines.js';
@@ -49,11 +50,13 @@ export class ModelLoader {
       await checkDevice(device, settings.device === device);
       const plan = planFor(device);
       const expected = expectedBytes(entry, plan);
-      const session = await this.#loadWithin(
-        entry,
-        expected,
-        () => tier?.load({ engine, model, plan }) ?? engine.load(model.bytes, plan),
-      );
+      const session = await this.#loadWithin(entry, expected, async () => {
+        try {
+          return await (tier?.load({ engine, model, plan }) ?? engine.load(model.bytes, plan));
+        } catch (error) {
+          throw deviceFailure(error, device);
+        }
+      });
       const concurrency = engine.name === 'native' ? plan.concurrency : undefined;
       const { inputs, outputs } = session;
       return {

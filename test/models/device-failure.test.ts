@@ -43,6 +43,13 @@ describe('what a failed run says of its device', () => {
     expect(deviceFailure(error, 'cpu')).toBe(error);
   });
 
+  it('is the same of a load', () => {
+    const error = new SpillwayError('ERR_DEVICE_UNAVAILABLE', `CUDA failure 2: out of memory ${tail}`);
+    expect(deviceFailure(error, 'cuda')).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+    const other = new SpillwayError('ERR_DEVICE_UNAVAILABLE', 'no kernel for MyOperator');
+    expect(deviceFailure(other, 'cuda')).toBe(other);
+  });
+
   it('leaves what is no failure of the engine as it is', () => {
     const error = new SpillwayError('ERR_ABORTED', 'CUDA failure 700: an illegal memory access');
     expect(deviceFailure(error, 'cuda')).toBe(error);
