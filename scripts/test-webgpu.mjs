@@ -39,6 +39,17 @@ process.exitCode = status ?? 1;
 function download(folder) {
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
+  try {
+    unpack(partial);
+  } catch (cause) {
+    rmSync(partial, { recursive: true });
+    const way = `SPILLWAY_VULKAN names a folder with ${LOADER}, a driver and its manifest`;
+    throw new Error(`expected apt-get to download ${PACKAGE} but ${cause.message}; ${way}`, { cause });
+  }
+  renameSync(partial, folder);
+}
+
+function unpack(partial) {
   const inPartial = { cwd: partial, stdio: ['ignore', 'ignore', 'inherit'] };
   execFileSync('apt-get', ['-qq', ...AS_ROOT, 'update'], inPartial);
   execFileSync('apt-get', ['-qq', ...AS_ROOT, 'download', PACKAGE], inPartial);
@@ -48,7 +59,6 @@ function download(folder) {
     renameSync(path.join(partial, 'usr', 'lib', 'chromium', file), path.join(partial, file));
   rmSync(path.join(partial, 'usr'), { recursive: true });
   rmSync(path.join(partial, archive));
-  renameSync(partial, folder);
 }
 
 /** The folder of the library between ONNX Runtime and the loader. */

@@ -41,7 +41,7 @@ class GraphSession {
   // Those of weights that sessions share, where they are counted with this one.
   int64_t shared_bytes() const { return shared_ ? shared_->BytesOf(this) : 0; }
   const std::string& device() const { return device_; }
-  // Lives as long as the session, which on a device of its own may keep that alive.
+  // Expires once the session is freed.
   std::weak_ptr<void> life() const { return life_; }
   // Frees it; returns what was credited.
   int64_t Free();

@@ -1,10 +1,10 @@
 // Whose turn it is among the runs of all sessions of this process.
 //
 // A run on the processor takes as many cores as its session has threads: runs that had to share them would
-// only slow each other down, and hold memory meanwhile. A run on WebGPU takes the device (DevicePass says
-// why). What waits goes by priority and age. The most urgent
-// is never passed by one that needs fewer cores, or a stream of these would keep it waiting for ever. A
-// thread that has done a run takes the next one, without a turn of JavaScript between them.
+// only slow each other down, and hold memory meanwhile. A run on WebGPU takes the whole device, for which
+// DevicePass has the reason; on CUDA none waits. What waits goes by priority and age. The most urgent is
+// never passed by one that needs fewer cores, or a stream of these would keep it waiting for ever. A thread
+// that has done a run takes the next one, without a turn of JavaScript between them.
 #pragma once
 
 #include <cstdint>
