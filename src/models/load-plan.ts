@@ -38,9 +38,9 @@ export async function loadPlans(
   };
 }
 
-/** As many as keep the cores busy; elsewhere one computes while the next is handed over. */
+/** As many as keep the cores busy; on another device one computes while the next is handed over. */
 function concurrencyFor(device: Device, threads: number): number {
-  return Math.max(device === 'cpu' ? 1 : 2, Math.ceil(native().cores() / threads));
+  return device === 'cpu' ? Math.ceil(native().cores() / threads) : 2;
 }
 
 /** ONNX Runtime ignores a size for a dimension that the graph does not have. */

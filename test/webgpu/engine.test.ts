@@ -89,7 +89,8 @@ describe.each(['native', 'stock'] as const)('the %s engine on WebGPU', (engine) 
   });
 
   it('serves runs that overlap, each with its own result', async () => {
-    using model = await cache.acquire(chain);
+    using model = await cache.acquire(chain, { threads: 1 });
+    expect(model.concurrency).toBe(engine === 'native' ? 2 : undefined);
     const counts = Array.from({ length: 12 }, (_, i) => i + 1);
     const outputs = await Promise.all(counts.map((count) => model.run({ x: rows(count) })));
     expect(outputs.map(({ y }) => y?.dims[0])).toEqual(counts);
