@@ -128,8 +128,8 @@ export class Model implements Disposable {
    * for the run (a smaller batch may fit), `ERR_DEVICE_LOST` where its device is of no use any more, `ERR_ENGINE` where a
    * node fails, `ERR_CLOSED` after disposal.
    *
-   * WebGPU begins anew after both of the second and third: the next run loads a graph again that came from a file, and
-   * rejects with `ERR_FILE_CHANGED` where that is another one now; of one that came as bytes it rejects with
+   * A WebGPU device that was lost or had no memory begins anew: the next run loads a graph that came from a file again,
+   * and rejects with `ERR_FILE_CHANGED` where that is another one now; of one that came as bytes it rejects with
    * `ERR_DEVICE_LOST`, and a new acquisition serves.
    */
   async run(
@@ -162,7 +162,10 @@ export class Model implements Disposable {
   ): Promise<{ names: readonly string[]; tensors: readonly Tensor[] }> {
     if (!this.#drop) throw new SpillwayError('ERR_CLOSED', 'the model has been disposed of');
     signal?.throwIfAborted();
-    if (this.#recovers && this.#loaded.session.lost) await this.#renew();
+    if (this.#recovers && this.#loaded.session.lost) {
+      await this.#renew();
+      signal?.throwIfAborted();
+    }
     const { session } = this.#loaded;
     const pairs = checkFeeds(this.#loaded.inputs, feeds);
     const names = checkOutputs(this.outputNames, outputs);

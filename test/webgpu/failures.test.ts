@@ -66,6 +66,23 @@ describe('a run whose device is lost', () => {
     expect(cache.stats()).toMatchObject({ loads: 2, models: [{ device: 'webgpu', references: 1 }] });
   });
 
+  it('does not run what is aborted while it begins anew', async () => {
+    cache = new ModelCache({ device: 'webgpu' });
+    using model = await cache.acquire(file);
+    fail('vkQueueSubmit', '1+');
+    await expect(model.run({ x: few })).rejects.toMatchObject({ code: 'ERR_DEVICE_LOST' });
+    failNothing();
+    const abort = new AbortController();
+    const aborted = model.run({ x: few }, { signal: abort.signal });
+    const other = model.run({ x: few });
+    abort.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    expectRight(await other, expectedOfFew);
+    const late = model.run({ x: few });
+    model[Symbol.dispose]();
+    expectRight(await late, expectedOfFew);
+  });
+
   it('stays lost where the device does', async () => {
     cache = new ModelCache({ device: 'webgpu' });
     using model = await cache.acquire(file);
