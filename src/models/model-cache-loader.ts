@@ -1,11 +1,12 @@
 // Loads graphs for a cache within its bounds: makes room before, measures after, gives way where memory is short.
+import type { DiskCache } from '../cache/disk-cache.js';
 import type { LoadPlan } from '../contract/index.js';
 import { native } from '../native/load.js';
 import { codeOf, SpillwayError } from '../util/errors.js';
 import { formatSize } from '../util/sizes.js';
 import { deviceCandidates } from './detect.js';
 import { deviceFailure } from './device-failure.js';
-import { DiskTier } from './disk-tier/disk-tier.js';
+import type { DiskTier } from './disk-tier/disk-tier.js';
 import type { EngineSession } from './engine/engine.js';
 import { Engines } from './engine/engines.js';
 import { loadOnFirst } from './load-on-first.js';
@@ -25,16 +26,17 @@ const LEAST_ON_DISK = 1e6;
 
 export class ModelLoader {
   readonly engines: Engines;
-  /** Undefined where no store was given. */
-  readonly tier: DiskTier | undefined;
+  /** Undefined where no store was given, and until its code is loaded. */
+  tier: DiskTier | undefined;
+  readonly #opening: Promise<void> | undefined;
   readonly #plan: ModelCachePlan;
   readonly #table: ModelTable;
 
   constructor(plan: ModelCachePlan, table: ModelTable) {
     this.engines = new Engines(plan.engine);
-    this.tier = plan.disk && new DiskTier(plan.disk, plan.operatorDomains);
     this.#plan = plan;
     this.#table = table;
+    this.#opening = plan.disk && this.#openTier(plan.disk);
   }
 
   /** Loads the graph of an entry and measures it. The source is disposed of. */
@@ -42,6 +44,7 @@ export class ModelLoader {
     using model = source; // the session has its own copy once it is loaded
     const choice = await this.engines.open(settings.limits);
     const { engine } = choice;
+    await this.#opening;
     const tier = isForDisk(model, settings) ? this.tier : undefined;
     const { candidates, rejected } = deviceCandidates(settings.device);
     const planFor = await loadPlans(model, settings);
@@ -74,8 +77,15 @@ export class ModelLoader {
 
   /** Waits for what is being stored, then ends the engines. Harmless when repeated. */
   async close(): Promise<void> {
+    await this.#opening;
     await this.tier?.close();
     await this.engines.close();
+  }
+
+  /** Most jobs in little memory have no store. */
+  async #openTier(disk: DiskCache): Promise<void> {
+    const { DiskTier } = await import('./disk-tier/disk-tier.js');
+    this.tier = new DiskTier(disk, this.#plan.operatorDomains);
   }
 
   async #loadWithin(

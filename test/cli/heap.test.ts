@@ -12,7 +12,11 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 it('takes a quarter of the budget, but never so little that V8 could run out', () => {
   expect(heapFlags(4 * 2 ** 30)).toEqual(['--max-old-space-size=1024', '--max-semi-space-size=16']);
-  expect(heapFlags(128 * 2 ** 20)).toEqual(['--max-old-space-size=64', '--max-semi-space-size=1']);
+  expect(heapFlags(128 * 2 ** 20)).toEqual([
+    '--max-old-space-size=64',
+    '--max-semi-space-size=1',
+    '--optimize-for-size',
+  ]);
 });
 
 // A process can replace itself only through the addon.
