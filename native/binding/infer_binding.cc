@@ -46,8 +46,8 @@ class LoadTask : public Task {
     ModelTable::Global().AwaitReleased(plan_.device, cancelled_);
     RETURN_IF_FAILED(SharedWeights::Take(plan_.shared_weights, model_, &shared));
     std::string device_error;
-    RETURN_IF_FAILED(
-        InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session, &device_error));
+    const Status loaded =
+        InferSession::Load(model_, bytes_, plan_, shared.get(), cancelled_, &session, &device_error);
     if (!device_error.empty()) {
       session.reset();
       ModelTable::Global().ReleaseDevice(plan_.device);
@@ -55,6 +55,7 @@ class LoadTask : public Task {
                           device_error.find("OUT_OF_HOST_MEMORY") != std::string::npos;
       return Status::Error(memory ? "ERR_OUT_OF_MEMORY" : "ERR_DEVICE_UNAVAILABLE", device_error);
     }
+    RETURN_IF_FAILED(loaded);
     return GraphSession::Make(std::move(session), std::move(shared), plan_, &session_);
   }
 

@@ -1,3 +1,5 @@
+// Longer than most: the tasks of a session are made, kept and cancelled by its handle, and nobody else knows
+// them.
 #include "binding/session_handle.h"
 
 #include <optional>

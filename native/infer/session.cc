@@ -124,11 +124,12 @@ Status InferSession::Load(const void* model, size_t bytes, const LoadPlan& plan,
   ort::Session* session = nullptr;
   ort::Environment* environment = InferLibrary::Global().environment();
   DevicePass pass = DevicePass::Enter(plan.device);
-  TakeDeviceError();
+  const bool tells = plan.device == "webgpu";  // others must not take what it tells of its own
+  if (tells) TakeDeviceError();
   ort::Failure* failure = shared ? ort::CreateSessionFromArrayWithPrepackedWeightsContainer(
                                        environment, model, bytes, raw, shared->container(), &session)
                                  : ort::CreateSessionFromArray(environment, model, bytes, raw, &session);
-  if (plan.device == "webgpu") *device_error = TakeDeviceError();
+  if (tells) *device_error = TakeDeviceError();
   pass = {};
   self->session_.reset(session);
   bool blames_graph = !failure || plan.device == "cpu" || BlamesGraph(ort::GetErrorCode(failure));

@@ -26,6 +26,7 @@ describe('scripts/gpu-check', () => {
     expect(check(['gpu.other'], {})).toEqual({ status: 2, lines: [] });
   });
 
+  // What is measured are the addon's runs; without it all cases say so, as above.
   it.runIf(overNative)('measures inference on the CPU in a dry run', () => {
     const { status, lines } = check(['gpu.infer'], { SPILLWAY_GPU_CHECK_DEVICE: 'cpu' });
     const figures = lines.map(({ case: name, metric, skipped }) => [name, metric ?? skipped]);
@@ -54,6 +55,7 @@ describe('scripts/gpu-check', () => {
     expect(status).toBe(0);
   });
 
+  // The double stands for a driver, which only the addon asks, and needs a compiler.
   describe.runIf(doubled)('with a device', () => {
     useDouble();
 

@@ -24,6 +24,7 @@ function devicesWith(loaders: string, settings: Readonly<Record<string, string>>
   return JSON.parse(child.stdout);
 }
 
+// Only the addon asks Vulkan.
 describe.runIf(overNative)('vulkanDevices', () => {
   it('says why there are none where the loader is none', () => {
     writeFileSync(path.join(folder, 'libvulkan.so.1'), 'no library');
@@ -33,6 +34,7 @@ describe.runIf(overNative)('vulkanDevices', () => {
     });
   });
 
+  // Skipped where no compiler is there to make the loader.
   describe.runIf(hasCompiler)('of a loader of ours', () => {
     const shown = (devices: string) =>
       devicesWith(path.dirname(buildLibrary('fake-vulkan', { name: 'libvulkan.so.1' })), {

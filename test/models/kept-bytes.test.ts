@@ -40,6 +40,7 @@ describe.runIf(measurable)('the charge of a loaded graph', () => {
   });
 });
 
+// Without the addon a child process loads them, and says what it grew by.
 describe.runIf(overNative)('weights that are made at the load', () => {
   const { ledger } = native();
   const account = ledger.account('models', 0);
